@@ -1,0 +1,77 @@
+"""Parse the command line, run a command, turn findings into text and an exit code.
+
+0 means fine, 1 that a spec has errors, 2 that the command was used wrongly.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
+
+import specc
+from specc.cli.output import show
+from specc.documents import Findings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["COMMANDS", "main"]
+
+COMMANDS = {
+    "build": "write the PyTorch module of a spec",
+    "check-shapes": "show every row's shape and cost, and compare with what the spec expects",
+    "viz": "draw a spec's graph",
+    "schema": "print the JSON Schema of spec files",
+    "explain": "explain a diagnostic's code",
+    "ops": "list the ops, or describe one",
+    "zoo": "list or copy the specs that come with specc",
+}
+PLUGINS = "specc.commands"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    plugin = _plugin(arguments)
+    try:
+        if plugin is not None:
+            return plugin
+        parser = _parser()
+        options = parser.parse_args(arguments)
+        return options.run(options)
+    except Findings as findings:
+        show(findings.diagnostics, is_json="json" in arguments[1:])
+        return 1
+    except SystemExit as exit_:
+        return exit_.code if isinstance(exit_.code, int) else 2
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def _plugin(arguments: list[str]) -> int | None:
+    """Run a command that another package brings, if it is one."""
+    if not arguments or arguments[0] in COMMANDS or arguments[0].startswith("-"):
+        return None
+    for entry in entry_points(group=PLUGINS, name=arguments[0]):
+        return int(entry.load()(arguments[1:]))
+    return None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="specc", description=(specc.__doc__ or "").split("\n")[0])
+    parser.add_argument("--version", action="version", version=f"specc {specc.__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, purpose in COMMANDS.items():
+        command = commands.add_parser(name, help=purpose, description=purpose[0].upper() + purpose[1:] + ".")
+        module = import_module(f"specc.cli.{name.replace('-', '_')}")
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    for entry in entry_points(group=PLUGINS):
+        commands.add_parser(entry.name, help=f"`specc {entry.name} --help`", add_help=False)
+    return parser

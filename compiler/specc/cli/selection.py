@@ -1,0 +1,52 @@
+"""What the commands have in common: which spec, which variant, which values."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from specc.documents.scalars import resolve
+
+if TYPE_CHECKING:
+    from specc.driver import Model
+
+__all__ = ["add_values", "compile_selected", "size"]
+
+
+def add_values(parser: argparse.ArgumentParser) -> None:
+    """Add `--set`."""
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        type=_assignment,
+        metavar="NAME=VALUE",
+        dest="values",
+        help="a value for a parameter of the spec",
+    )
+
+
+def _assignment(text: str) -> tuple[str, object]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        message = f"{text!r} is not NAME=VALUE"
+        raise argparse.ArgumentTypeError(message)
+    return name, resolve(value)
+
+
+def size(text: str) -> tuple[int, int]:
+    """Read `512` or `512x640` as height and width."""
+    parts = text.lower().split("x")
+    if len(parts) > 2 or not all(part.isdigit() and 0 < int(part) < 2**20 for part in parts):
+        message = f"{text!r} is not a size such as 512 or 512x640"
+        raise argparse.ArgumentTypeError(message)
+    return int(parts[0]), int(parts[-1])
+
+
+def compile_selected(
+    path: str, options: argparse.Namespace, resize: tuple[int, int] | None = None
+) -> Model:
+    """Compile `SPEC[:VARIANT]` with the values of `--set`."""
+    from specc.driver import compile_spec
+
+    return compile_spec(path, params=dict(options.values), resize=resize)

@@ -1,0 +1,82 @@
+"""The tree that a YAML document becomes: ordinary values that know where they were written."""
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from specc.documents.source import Span
+
+Value: TypeAlias = str | int | float | bool | None
+
+
+@dataclass(slots=True, eq=False)
+class Scalar:
+    """One value: text, number, truth value or null.
+
+    `span` covers it as written, quotes included; `content` leaves the quotes out, so that for a
+    scalar of one line without escapes `content.text` is the raw text. `plain` says that no quotes
+    and no block style were used.
+    """
+
+    value: Value
+    span: Span
+    plain: bool
+    content: Span
+
+    @property
+    def name(self) -> str:
+        """The scalar as the name of a mapping's entry: `3:` and `"3":` are the same name."""
+        return self.value if isinstance(self.value, str) else self.content.text
+
+
+@dataclass(slots=True, eq=False)
+class Sequence:
+    """A list."""
+
+    items: "list[Node]"
+    span: Span
+
+
+@dataclass(slots=True, eq=False)
+class Mapping:
+    """Entries in the order written; names are unique."""
+
+    entries: "list[tuple[Scalar, Node]]"
+    span: Span
+    _places: dict[str, int] | None = field(default=None, init=False, repr=False)
+
+    def get(self, key: str) -> "Node | None":
+        """The value of the entry named `key`."""
+        place = self._find(key)
+        return None if place is None else self.entries[place][1]
+
+    def key(self, name: str) -> Scalar | None:
+        """The key of the entry named `name`, for a diagnostic to point at."""
+        place = self._find(name)
+        return None if place is None else self.entries[place][0]
+
+    def keys(self) -> list[str]:
+        """The names of the entries."""
+        return [key.name for key, _ in self.entries]
+
+    def __contains__(self, name: str) -> bool:
+        return self._find(name) is not None
+
+    def _find(self, name: str) -> int | None:
+        if self._places is None:
+            self._places = {key.name: place for place, (key, _) in enumerate(self.entries)}
+        return self._places.get(name)
+
+
+Node: TypeAlias = Scalar | Sequence | Mapping
+
+
+def plain(node: Node) -> object:
+    """The same data as dictionaries with text keys, lists and values, without places.
+
+    The reader bounds how deep a document nests, so recursion is safe here.
+    """
+    if isinstance(node, Scalar):
+        return node.value
+    if isinstance(node, Sequence):
+        return [plain(item) for item in node.items]
+    return {key.name: plain(value) for key, value in node.entries}

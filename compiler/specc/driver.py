@@ -1,0 +1,134 @@
+"""The whole compiler on one screen: text -> Document -> Spec -> Graph -> Facts -> source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from specc.documents import Diagnostic, Findings, Report, load
+from specc.emit.module import emit_module
+from specc.ir.build import build
+from specc.ir.read import read_spec
+from specc.library import Library
+from specc.passes.model import check_model
+from specc.passes.pipeline import Facts, run
+from specc.schema.check import check_document
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping as MappingType
+
+    import networkx as nx
+
+    from specc.documents import Node
+    from specc.ir.graph import Graph
+    from specc.ir.spec import Spec
+    from specc.values.dimensions import Shape
+
+__all__ = ["Model", "compile_spec", "read"]
+
+
+@dataclass
+class Model:
+    """A compiled spec.
+
+    Attributes:
+        spec: what the file says.
+        hierarchy: the expanded model, modules and rows.
+        facts: costs by row, the detector.
+        diagnostics: everything found, errors first to be mended.
+    """
+
+    spec: Spec
+    hierarchy: Graph
+    facts: Facts
+    diagnostics: list[Diagnostic]
+    path: str
+    name: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether there are no errors."""
+        return not any(found.severity == "error" for found in self.diagnostics)
+
+    @property
+    def graph(self) -> nx.DiGraph:
+        """The rows as a `networkx` graph: node `vgg.22` has its `Node` under `row`."""
+        return self.hierarchy.network
+
+    @property
+    def shapes(self) -> dict[str, tuple[int | str, ...]]:
+        """Map each row's path to its shape; symbolic sizes are text, the batch is `"N"`."""
+        return {n.path: _public(n.shape) for n in self.hierarchy.nodes() if n.shape is not None}
+
+    @property
+    def parameters(self) -> int:
+        """The number of parameters."""
+        return self.facts.parameters
+
+    @property
+    def macs(self) -> int | None:
+        """The multiply-adds for one image; `None` while sizes are symbolic."""
+        return self.facts.macs
+
+    @property
+    def boxes(self) -> int | None:
+        """The number of boxes; `None` without a detector."""
+        return self.facts.boxes
+
+    @cached_property
+    def source(self) -> str:
+        """The emitted module.
+
+        Raises:
+            Findings: the spec has errors.
+        """
+        if not self.ok:
+            raise Findings(self.diagnostics)
+        return emit_module(self.hierarchy, self.facts, self.path)
+
+
+def _public(shape: Shape) -> tuple[int | str, ...]:
+    return tuple(int(side) if isinstance(side, int) else str(side) for side in shape)
+
+
+def compile_spec(
+    path: str | os.PathLike[str],
+    *,
+    variant: str | None = None,
+    params: MappingType[str, object] | None = None,
+    resize: tuple[int, int] | None = None,
+) -> Model:
+    """Compile a spec.
+
+    Args:
+        path: the YAML file; `file.yaml:variant` picks a variant.
+        variant: a name under `variants`.
+        params: values for the root's parameters.
+        resize: another height and width for the first input.
+
+    Raises:
+        Findings: the file cannot be read at all. Errors in what it says are in `diagnostics`, so
+            that the part which is right can be shown.
+    """
+    file, _, named = str(path).partition(":") if not Path(str(path)).exists() else (str(path), "", "")
+    report = Report()
+    library = Library(report)
+    spec = read(load(file), file, report)
+    given = library.values(spec, variant or named or None, params or {})
+    graph = build(spec, report, library.load, params=given, resize=resize)
+    facts = run(graph, report)
+    if resize is None:
+        check_model(graph, facts, report, library.load, given, variant or named or None)
+    name = f"{spec.name}_{variant or named}" if variant or named else spec.name
+    return Model(spec, graph, facts, report.diagnostics, file, name)
+
+
+def read(document: Node, path: str, report: Report) -> Spec:
+    """Check a document's structure and read it; structural errors stop here."""
+    check_document(document, report)
+    report.stop()
+    return read_spec(document, path, report)
+

@@ -1,0 +1,169 @@
+"""The graph: rows as nodes of a networkx graph, and the modules that hold them.
+
+Two views of one thing. `Graph.network` is flat: a node a row, an edge where a tensor flows.
+`Instance` and `Row` keep the hierarchy, which becomes classes in the emitted code, clusters in
+the drawing and prefixes in the state dict.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import networkx as nx
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from specc.documents import Span
+    from specc.ir.spec import InputSpec, ModuleSpec, Phrase, RowSpec, Spec
+    from specc.ir.tensors import Tensor
+    from specc.ops import Op
+    from specc.values.dimensions import Shape
+
+__all__ = ["Apply", "Expectation", "Graph", "Instance", "Node", "Row"]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A row of an op, as applied once.
+
+    Attributes:
+        path: where it is, `vgg.22`; a second use of a shared row ends in `@1`.
+        op: what it computes; `None` for an input of the model or a row that failed.
+        kind: the op's name as written.
+        name: the value's name in the spec, if it has one.
+        inputs: the paths that feed it.
+        shape: what comes out; `None` where that is not known.
+        owner: the path whose parameters it uses.
+        span: the row in its file.
+    """
+
+    path: str
+    op: Op | None
+    kind: str
+    name: str | None
+    inputs: tuple[str, ...]
+    shape: Shape | None
+    owner: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What the spec says must come out of a row, beside what does."""
+
+    path: str
+    node: str
+    expected: Shape
+    actual: Shape
+    phrase: Phrase
+
+
+@dataclass(slots=True, eq=False)
+class Apply:
+    """An op or module applied to values, in the scope where it was called.
+
+    Attributes:
+        arguments: the call's arguments, with formulas over the scope's names.
+        inputs: the values it takes, in the scope where it stands.
+        value: the value that comes of it.
+    """
+
+    path: str
+    target: Op | Instance | None
+    arguments: dict[str, Any]
+    inputs: tuple[Any, ...]
+    value: Any
+
+
+@dataclass(slots=True, eq=False)
+class Row:
+    """A row of a module, expanded.
+
+    `form` is `one`, `repeat` (in series), `each` (side by side), `value` (only names values), or
+    `absent` (its condition is false, and its name means its input).
+    """
+
+    key: str
+    name: str | None
+    form: str
+    spec: RowSpec
+    applies: list[Apply] = field(default_factory=list["Apply"])
+    value: Any = None
+    shared: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Instance:
+    """A module applied at one place.
+
+    Attributes:
+        params: the parameters' values, with formulas over the emitted class's arguments.
+        inputs: the values that arrive, by the name they have inside.
+        exports: the inner values that the outside uses, in order of use.
+        pinned: parameters that decided the structure.
+    """
+
+    path: str
+    spec: ModuleSpec
+    params: dict[str, Any]
+    inputs: dict[str, Any] = field(default_factory=dict[str, Any])
+    rows: list[Row] = field(default_factory=list["Row"])
+    env: dict[str, Any] = field(default_factory=dict[str, Any])
+    outputs: list[tuple[str, Any]] = field(default_factory=list[tuple[str, Any]])
+    exports: list[Any] = field(default_factory=list[Any])
+    pinned: set[str] = field(default_factory=set[str])
+    used: set[str] = field(default_factory=set[str])
+    declared: list[InputSpec] = field(default_factory=list["InputSpec"])
+
+    def children(self) -> Iterator[tuple[Row, Apply]]:
+        """Yield the modules that this one holds, a shared one once."""
+        for row in self.rows:
+            for apply in row.applies[:1] if row.shared else row.applies:
+                if isinstance(apply.target, Instance):
+                    yield row, apply
+
+
+@dataclass(slots=True)
+class Graph:
+    """A model: its rows as nodes, its root module, and what the spec expects of it."""
+
+    spec: Spec
+    root: Instance
+    network: nx.DiGraph = field(default_factory=nx.DiGraph)
+    expectations: list[Expectation] = field(default_factory=list["Expectation"])
+    failed: dict[str, str] = field(default_factory=dict[str, str])
+    is_resized: bool = False
+
+    def add(self, node: Node) -> None:
+        """Add a node behind the nodes that feed it."""
+        self.network.add_node(node.path, row=node)
+        self.network.add_edges_from((source, node.path) for source in node.inputs)
+
+    def __getitem__(self, path: str) -> Node:
+        return self.network.nodes[path]["row"]
+
+    def __contains__(self, path: str) -> bool:
+        return path in self.network
+
+    def nodes(self) -> Iterator[Node]:
+        """Yield all nodes, each behind those that feed it."""
+        for _, data in self.network.nodes(data=True):
+            yield data["row"]
+
+    def instances(self) -> Iterator[Instance]:
+        """Yield all modules, each behind those that it holds; the root is the last."""
+        waiting: list[tuple[Instance, bool]] = [(self.root, False)]
+        while waiting:
+            instance, is_done = waiting.pop()
+            if is_done:
+                yield instance
+                continue
+            waiting.append((instance, True))
+            held = [apply.target for _, apply in instance.children()]
+            waiting += [(child, False) for child in reversed(held) if isinstance(child, Instance)]
+
+    def outputs(self) -> dict[str, Tensor | list[Tensor]]:
+        """Return the model's outputs by name."""
+        return dict(self.root.outputs)

@@ -1,0 +1,48 @@
+"""Which names a spec may give, since each becomes a name of the emitted Python."""
+
+from __future__ import annotations
+
+import keyword
+
+__all__ = ["class_name", "refusal"]
+
+_LONGEST = 60
+
+_MODULE_ATTRIBUTES = frozenset(
+    "T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda "
+    "double dump_patches eval extra_repr float forward get_buffer get_extra_state get_parameter "
+    "get_submodule half ipu load_state_dict modules mtia named_buffers named_children "
+    "named_modules named_parameters parameters register_backward_hook register_buffer "
+    "register_forward_hook register_forward_pre_hook register_full_backward_hook "
+    "register_full_backward_pre_hook register_load_state_dict_post_hook "
+    "register_load_state_dict_pre_hook register_module register_parameter "
+    "register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ set_extra_state "
+    "set_submodule share_memory state_dict to to_empty train training type xpu zero_grad "
+    "append extend insert pop".split()
+)
+_EMITTED_NAMES = frozenset(
+    "self torch nn functional math Tensor NamedTuple MODEL DETECTOR super zip enumerate range "
+    "list tuple dict int float str bool len min max round sum in_channels per_box x rows row".split()
+)
+
+
+def refusal(name: str) -> str | None:
+    """Say why a name cannot be given to a row, module, parameter or input; `None` if it can."""
+    if len(name) > _LONGEST:
+        return f"a name may have {_LONGEST} characters; this has {len(name):,}"
+    if not (name.isidentifier() and name.isascii()):
+        return f"`{name}` is not an identifier: letters, digits and `_`, not a digit first"
+    if keyword.iskeyword(name) or keyword.issoftkeyword(name):
+        return f"`{name}` is a word of Python"
+    if name.startswith("_"):
+        return "a name that begins with `_` is private to the emitted class"
+    if name in _MODULE_ATTRIBUTES:
+        return f"`{name}` would hide `nn.Module.{name}`"
+    if name in _EMITTED_NAMES:
+        return f"`{name}` has a meaning of its own in the emitted code"
+    return None
+
+
+def class_name(name: str) -> str:
+    """Turn a spec's name into a class name: `ssd300_vgg` becomes `Ssd300Vgg`."""
+    return "".join(part[:1].upper() + part[1:] for part in name.split("_"))

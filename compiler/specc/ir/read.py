@@ -1,0 +1,354 @@
+"""Document -> Spec: read the sections and rows of a file whose structure has been checked."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, cast
+
+from specc.documents import Mapping, Scalar, Sequence, mend, plain, unusual
+from specc.ir.names import refusal
+from specc.ir.spec import InputSpec, ModuleSpec, ParamSpec, Phrase, RowSpec, Spec
+from specc.values.expression import Call, ExpressionError, Literal, Series, parse_expression
+
+if TYPE_CHECKING:
+    from specc.documents import Node, Report, Span
+    from specc.values.expression import Expression
+
+__all__ = ["read_spec"]
+
+ROW_KEYS = ("op", "if", "repeat", "first", "for", "shared")
+TYPES = ("int", "float", "bool", "str", "list", "module")
+_PRINTED = re.compile(r"\((\w+)\)$")
+
+
+def read_spec(root: Mapping, path: str, report: Report) -> Spec:
+    """Read a whole file; what cannot be read is reported and left out."""
+    return _Reader(report).spec(root, path)
+
+
+class _Reader:
+    def __init__(self, report: Report) -> None:
+        self.report = report
+
+    def spec(self, root: Mapping, path: str) -> Spec:
+        name_node = cast("Scalar", root.get("name"))
+        name = str(name_node.value)
+        self.check_name(name, name_node.span)
+        modules = {
+            key.name: self.module(key.name, cast("Mapping", node), key.span)
+            for key, node in self.entries(root, "modules")
+            if self.check_name(key.name, key.span)
+        }
+        title, cite = self.text(root, "title"), self.text(root, "cite")
+        expect = root.get("expect")
+        expectations = expect.items if isinstance(expect, Sequence) else [expect] if expect else []
+        detector = root.get("detector")
+        preprocess = root.get("preprocess")
+        spec = Spec(
+            path=path,
+            name=name,
+            root=self.module(name, root, name_node.span),
+            modules=modules,
+            use={
+                key.name: (str(cast("Scalar", node).value), node.span)
+                for key, node in self.entries(root, "use")
+                if self.check_name(key.name, key.span)
+            },
+            variants={
+                key.name: cast("Mapping", node) for key, node in self.entries(root, "variants")
+            },
+            stages=[
+                (key.name, str(cast("Scalar", node).value), node.span)
+                for key, node in self.entries(root, "stages")
+                if self.check_name(key.name, key.span)
+            ],
+            expect=cast("list[Mapping]", expectations),
+            preprocess=self.phrase(preprocess) if preprocess else None,
+            detector=self.phrases(detector),
+            detector_span=root.key("detector").span if detector else None,  # pyright: ignore
+            weights=root.get("weights"),
+            title=title or name,
+            cite=cite,
+            class_name=self.text(root, "class"),
+        )
+        for module in (spec.root, *modules.values()):
+            module.spec = spec
+        if spec.class_name is not None:
+            self.check_name(spec.class_name, cast("Scalar", root.get("class")).span)
+        return spec
+
+    @staticmethod
+    def entries(node: Mapping, key: str) -> list[tuple[Scalar, Node]]:
+        section = node.get(key)
+        return section.entries if isinstance(section, Mapping) else []
+
+    @staticmethod
+    def text(node: Mapping, key: str) -> str | None:
+        value = node.get(key)
+        return str(value.value) if isinstance(value, Scalar) else None
+
+    def check_name(self, name: str, span: Span) -> bool:
+        reason = refusal(name)
+        if reason is not None:
+            self.report.add("E0215", reason, span, "not a usable name", help="choose another name")
+        return reason is None
+
+    def module(self, name: str, node: Mapping, span: Span) -> ModuleSpec:
+        layers = node.get("layers")
+        module = ModuleSpec(name, span, doc=self.text(node, "doc"), is_list=isinstance(layers, Sequence))
+        for key, value in self.entries(node, "params"):
+            if self.check_name(key.name, key.span):
+                module.params[key.name] = self.param(key, value)
+        module.inputs = self.inputs(node.get("inputs"))
+        for key, value in self.entries(node, "let"):
+            phrase = self.phrase(value)
+            if self.check_name(key.name, key.span) and phrase is not None:
+                module.let[key.name] = phrase
+        module.rows = self.rows(layers)
+        module.outputs = self.outputs(node.get("outputs"))
+        return module
+
+    def param(self, key: Scalar, node: Node) -> ParamSpec:
+        name = key.name
+        value = plain(node)
+        if isinstance(node, Scalar) and node.plain and value in TYPES:
+            return ParamSpec(name, str(value), None, required=True, span=key.span)
+        kinds: dict[type, str] = {bool: "bool", int: "int", float: "float", str: "str", list: "list"}
+        return ParamSpec(name, kinds.get(type(value), "str"), value, required=False, span=key.span)
+
+    def inputs(self, node: Node | None) -> list[InputSpec]:
+        if isinstance(node, Mapping):
+            return [
+                InputSpec(key.name, self.phrase(value), key.span)
+                for key, value in node.entries
+                if self.check_input(key.name, key.span)
+            ]
+        if isinstance(node, Sequence):
+            names = cast("list[Scalar]", node.items)
+            return [
+                InputSpec(str(item.value), None, item.span)
+                for item in names
+                if self.check_input(str(item.value), item.span)
+            ]
+        return []
+
+    def check_input(self, name: str, span: Span) -> bool:
+        return name == "x" or self.check_name(name, span)
+
+    def outputs(self, node: Node | None) -> list[tuple[str, Phrase]] | None:
+        if node is None:
+            return None
+        pairs: list[tuple[str, Phrase | None]] = []
+        if isinstance(node, Mapping):
+            pairs = [
+                (key.name, self.phrase(value))
+                for key, value in node.entries
+                if self.check_name(key.name, key.span)
+            ]
+        elif isinstance(node, Sequence):
+            for item in node.items:
+                name = str(cast("Scalar", item).value).rpartition(".")[2]
+                pairs.append((name, self.phrase(item)))
+        return [(name, phrase) for name, phrase in pairs if phrase is not None]
+
+    def rows(self, layers: Node | None) -> list[RowSpec]:
+        rows: list[RowSpec | None] = []
+        if isinstance(layers, Sequence):
+            for index, item in enumerate(layers.items):
+                rows.append(self.list_row(index, item))
+        elif isinstance(layers, Mapping):
+            for key, node in layers.entries:
+                name = key.name
+                printed = _PRINTED.match(name)
+                name = printed[1] if printed else name
+                if self.check_name(name, key.span):
+                    rows.append(self.row(name, name, key.span, node))
+        return [row for row in rows if row is not None]
+
+    def list_row(self, index: int, item: Node) -> RowSpec | None:
+        """Read a list's row: a call, `name: call`, `(3): call` as printed, or the block form."""
+        if not isinstance(item, Mapping) or item.get("op") is not None or len(item.entries) != 1:
+            return self.row(str(index), None, item.span, item)
+        key, node = item.entries[0]
+        printed = _PRINTED.match(key.name)
+        if printed and printed[1].isdigit():
+            if int(printed[1]) != index:
+                message = f"this row is numbered {printed[1]}, but it stands at {index}"
+                help = f"write `({index}): ...`, or leave the number out"  # noqa: A001
+                self.report.add("E0217", message, key.span, f"row {index}", help=help)
+                return None
+            return self.row(str(index), None, key.span, node)
+        if not self.check_name(key.name, key.span):
+            return None
+        return self.row(str(index), key.name, key.span, node)
+
+    def row(self, key: str, name: str | None, name_span: Span, node: Node) -> RowSpec | None:
+        if isinstance(node, Mapping):
+            return self.block_row(key, name, name_span, node)
+        if isinstance(node, Sequence):
+            phrase = self.phrase(node)
+            if phrase is None:
+                return None
+            return RowSpec(key, name, node.span, name_span, phrase, is_value=True)
+        return self.call_row(key, name, name_span, node)
+
+    def block_row(self, key: str, name: str | None, name_span: Span, node: Mapping) -> RowSpec | None:
+        op = node.get("op")
+        if not isinstance(op, Scalar):
+            self.report.add("E0202", "a row in block form needs `op`", node.span, "no `op` here")
+            return None
+        row = self.call_row(key, name, name_span, op)
+        if row is None:
+            return None
+        shared = node.get("shared")
+        return RowSpec(
+            key=row.key,
+            name=row.name,
+            span=row.span,
+            name_span=row.name_span,
+            call=row.call,
+            is_value=row.is_value,
+            inputs=row.inputs,
+            keywords=row.keywords,
+            expect=row.expect,
+            condition=self.optional(node.get("if")),
+            repeat=self.optional(node.get("repeat")),
+            first=tuple(self.phrases(node.get("first")).items()),
+            each=tuple(self.phrases(node.get("for")).items()),
+            shared=isinstance(shared, Scalar) and shared.value is True,
+        )
+
+    def call_row(self, key: str, name: str | None, name_span: Span, node: Scalar) -> RowSpec | None:
+        if not isinstance(node.value, str):
+            message = f"a row is a call, such as `ReLU(inplace=True)`; this is {node.value!r}"
+            self.report.add("E0203", message, node.span, "not a call")
+            return None
+        text = self.checked_text(node)
+        if text is None:
+            return None
+        arrow = _arrow(text)
+        expect = None
+        if arrow is not None:
+            expect = self.parse(text[arrow + 2 :], node.content, arrow + 2)
+            text = text[:arrow]
+        phrase = self.parse(text.rstrip().removesuffix(","), node.content, 0)
+        if phrase is None or (arrow is not None and expect is None):
+            return None
+        span = node.content
+        if isinstance(phrase.expression, Series):
+            return RowSpec(key, name, span, name_span, phrase, is_value=True, expect=expect)
+        if not isinstance(phrase.expression, Call):
+            shown = text.strip()
+            help = f"write `{shown}()`" if shown.isidentifier() else None  # noqa: A001
+            self.report.add("E0204", "a row is a call", span, "no parentheses here", help=help)
+            return None
+        call = phrase.expression
+        if not isinstance(call.function, Call):
+            return RowSpec(key, name, span, name_span, phrase, expect=expect)
+        inner = Phrase(call.function, phrase.span, phrase.offset)
+        return RowSpec(
+            key, name, span, name_span, inner, inputs=call.arguments, keywords=call.keywords, expect=expect
+        )
+
+    def checked_text(self, node: Scalar) -> str | None:
+        """Return a row's text, unless it holds punctuation that only looks like Python's."""
+        text = node.content.text
+        odd = unusual(text)
+        if odd is None:
+            return text
+        start, length = odd
+        shown = text[start : start + length]
+        code = "E0121" if "*" in shown else "E0120"
+        what = "Markdown's `**`" if "*" in shown else f"full-width `{shown}`"
+        label = "not part of the call" if "*" in shown else "full-width"
+        message = f"this row holds {what}"
+        help = f"write `{mend(text).strip().rstrip(',')}`"  # noqa: A001
+        self.report.add(code, message, node.content.within(start, start + length), label, help=help)
+        return None
+
+    def parse(self, text: str, span: Span, offset: int) -> Phrase | None:
+        stripped = text.lstrip()
+        offset += len(text) - len(stripped)
+        stripped = stripped.rstrip()
+        try:
+            return Phrase(parse_expression(stripped), span, offset)
+        except ExpressionError as error:
+            start, end = error.at
+            where = span.within(start + offset, max(end, start + 1) + offset)
+            self.report.add(error.code, error.message, where, "here", help=error.help)
+            return None
+
+    def optional(self, node: Node | None) -> Phrase | None:
+        return None if node is None else self.phrase(node)
+
+    def phrases(self, node: Node | None) -> dict[str, Phrase]:
+        if not isinstance(node, Mapping):
+            return {}
+        read = {key.name: self.phrase(value) for key, value in node.entries}
+        return {name: phrase for name, phrase in read.items() if phrase is not None}
+
+    def phrase(self, node: Node) -> Phrase | None:
+        """Read a value that may be data or an expression; a flow list holds expressions."""
+        if isinstance(node, Sequence):
+            items = [self.phrase(item) for item in node.items]
+            if any(item is None for item in items):
+                return None
+            read = cast("list[Phrase]", items)
+            return Phrase(Series(tuple(_moved(item, node.span) for item in read)), node.span)
+        if isinstance(node, Mapping):
+            self.report.add("E0203", "a mapping cannot stand here", node.span, "a mapping")
+            return None
+        if not isinstance(node.value, str):
+            return Phrase(Literal(node.value, at=_whole(node)), node.content)
+        text = self.checked_text(node)
+        return None if text is None else self.parse(text, node.content, 0)
+
+
+def _whole(node: Scalar) -> tuple[int, int]:
+    return (0, node.content.end - node.content.start)
+
+
+def _moved(item: Phrase, span: Span) -> Expression:
+    """Re-parse-free: shift an item's positions so that they count from the list's start."""
+    shift = item.span.start + item.offset - span.start
+    return shifted(item.expression, shift)
+
+
+def shifted(expression: Expression, by: int) -> Expression:
+    """Return the expression with all its positions moved."""
+    import dataclasses
+
+    changes: dict[str, object] = {"at": (expression.at[0] + by, expression.at[1] + by)}
+    for field in dataclasses.fields(expression):
+        value = getattr(expression, field.name)
+        if field.name != "at":
+            changes[field.name] = _shifted_value(value, by)
+    return dataclasses.replace(expression, **changes)  # pyright: ignore[reportArgumentType]
+
+
+def _shifted_value(value: object, by: int) -> object:
+    from specc.values.expression import Expression as Node
+
+    if isinstance(value, Node):
+        return shifted(value, by)
+    if isinstance(value, tuple):
+        return tuple(_shifted_value(item, by) for item in value)  # pyright: ignore
+    return value
+
+
+def _arrow(text: str) -> int | None:
+    """Return where `->` stands outside brackets and quotes."""
+    depth = 0
+    quote = ""
+    for position, character in enumerate(text):
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "'\"":
+            quote = character
+        elif character in "([{":
+            depth += 1
+        elif character in ")]}":
+            depth -= 1
+        elif character == "-" and depth == 0 and text.startswith("->", position):
+            return position
+    return None

@@ -1,0 +1,77 @@
+"""The names that a module's rows can see."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from specc.documents import suggest
+from specc.ir.tensors import INFER, Callee
+from specc.ops import OPS
+from specc.values.dimensions import Dim, Shape, Size
+from specc.values.evaluate import FUNCTIONS, Evaluator
+from specc.values.expression import Expression, ExpressionError, Name, Series
+from specc.values.traced import plain
+
+if TYPE_CHECKING:
+    from specc.ir.graph import Instance
+    from specc.ir.spec import Spec
+    from specc.values.expression import At
+
+__all__ = ["Scope"]
+
+
+class Scope:
+    """One module while it is expanded: parameters, inputs, `let`, earlier rows, loop names."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+        self.loops: dict[str, Any] = {}
+        self.evaluate = Evaluator(self.lookup)
+
+    @property
+    def spec(self) -> Spec:
+        """Return the file that the module stands in."""
+        return cast("Spec", self.instance.spec.spec)
+
+    def path(self, key: str) -> str:
+        """Return the path of a row of this module."""
+        return f"{self.instance.path}.{key}" if self.instance.path else key
+
+    def lookup(self, name: str, at: At) -> Any:
+        """Return what a name means, or say what it may have been meant to be."""
+        if name == "_":
+            return INFER
+        if name in self.loops:
+            return self.loops[name]
+        if name in self.instance.env:
+            self.instance.used.add(name)
+            return self.instance.env[name]
+        if name in OPS or name in self.spec.modules or name in self.spec.use:
+            return Callee(name)
+        later = [row.name for row in self.instance.spec.rows if row.name]
+        if name in later:
+            message = f"`{name}` stands further down; a row can only use rows above it"
+            raise ExpressionError(message, at, "move it up", "E0301")
+        near = suggest(name, [*self.instance.env, *self.loops, *FUNCTIONS])
+        help = f"did you mean `{near}`?" if near else self._known()  # noqa: A001
+        raise ExpressionError(f"nothing here is named `{name}`", at, help, "E0301")
+
+    def _known(self) -> str | None:
+        names = ", ".join(f"`{name}`" for name in list(self.instance.env)[:12])
+        return f"the names here are {names}" if names else None
+
+    def expected(self, expression: Expression, actual: Shape) -> Shape:
+        """Evaluate an expectation: one number for height and width, or sizes with or without N."""
+        if not isinstance(expression, Series):
+            side = self._size(expression)
+            return (*actual[:2], *(side for _ in actual[2:]))
+        sides = tuple(self._size(item) for item in expression.items)
+        return (*actual[:1], *sides) if len(sides) == len(actual) - 1 else sides
+
+    def _size(self, expression: Expression) -> Dim:
+        if isinstance(expression, Name) and expression.id not in self.instance.env:
+            return Size(expression.id)
+        value = self.evaluate(expression)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise ExpressionError("an expected size is a whole number", expression.at, code="E0210")
+        return cast("int", plain(value))

@@ -1,0 +1,163 @@
+"""The values that rows pass on: tensors, results of modules, and things yet to be called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from specc.documents import suggest
+from specc.values.dimensions import Shape
+from specc.values.expression import ExpressionError
+from specc.values.traced import substitute
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from collections.abc import Mapping as MappingType
+
+    from specc.ir.graph import Instance
+    from specc.values.expression import At
+
+__all__ = ["INFER", "Callee", "Result", "Tensor", "leaves", "names_of", "spread"]
+
+
+class _Infer:
+    """What `_` means as an argument: infer this."""
+
+
+INFER = _Infer()
+
+
+@dataclass(frozen=True, slots=True)
+class Callee:
+    """The name of an op or module, as a value."""
+
+    name: str
+
+
+@dataclass(slots=True, eq=False)
+class Tensor:
+    """A tensor in one scope: its shape (`None` when unknown) and the node that made it."""
+
+    shape: Shape | None
+    origin: str
+
+    def tap(self, name: str, at: At) -> object:
+        """Return `channels`, the only property of a tensor."""
+        if name != "channels":
+            help = "a tensor has `channels`"  # noqa: A001
+            raise ExpressionError(f"a tensor has no `{name}`", at, help, "E0303")
+        if self.shape is None or len(self.shape) < 2:
+            raise ExpressionError("the channels of this tensor are not known", at, code="E0303")
+        return self.shape[1]
+
+
+@dataclass(slots=True, eq=False)
+class Result:
+    """What a module gives back, as seen from where it was called.
+
+    Its outputs and taps come out of the module when they are used, and only then: `exports` of
+    the instance is what the emitted class has to return.
+    """
+
+    instance: Instance
+    replacements: MappingType[str, object]
+    outside: dict[int, Any]
+
+    def tap(self, name: str, at: At) -> object:
+        """Return an output or a named row."""
+        named = dict(self.instance.outputs)
+        if name in named:
+            return self.export(named[name])
+        inner = self.instance.env.get(name)
+        rows = names_of(self.instance)
+        if name not in rows:
+            near = suggest(name, [*named, *rows])
+            known = ", ".join(f"`{tap}`" for tap in dict.fromkeys([*named, *rows])) or "no names"
+            help = f"did you mean `{near}`?" if near else f"it has {known}"  # noqa: A001
+            message = f"`{self.instance.spec.name}` has no row or output named `{name}`"
+            raise ExpressionError(message, at, help, "E0303")
+        return self.export(inner)
+
+    def item(self, index: int | slice, at: At) -> object:
+        """Return an output by its place."""
+        values = self.values()
+        if isinstance(index, slice):
+            return values[index]
+        if not -len(values) <= index < len(values):
+            message = f"output {index} of a module with {len(values)}"
+            raise ExpressionError(message, at, code="E0303")
+        return values[index]
+
+    def values(self) -> list[Any]:
+        """Return the outputs; a single output that is a list stands for its items."""
+        outputs = [self.export(value) for _, value in self.instance.outputs]
+        if len(outputs) == 1 and isinstance(outputs[0], list):
+            return cast("list[Any]", outputs[0])
+        return outputs
+
+    def export(self, inner: Any) -> Any:
+        """Bring an inner value to the outside."""
+        if isinstance(inner, Result):
+            return Inner(self, inner)
+        key = id(inner)
+        if key not in self.outside:
+            self.outside[key] = self._outer(inner)
+            if all(known is not inner for known in self.instance.exports):
+                self.instance.exports.append(inner)
+        return self.outside[key]
+
+    def _outer(self, inner: Any) -> Any:
+        if isinstance(inner, list):
+            return [self._outer(item) for item in cast("list[Any]", inner)]
+        if not isinstance(inner, Tensor) or inner.shape is None:
+            return inner
+        known = self.replacements
+        shape = (substitute(side, known) if isinstance(side, int) else side for side in inner.shape)
+        return Tensor(tuple(shape), inner.origin)
+
+
+@dataclass(slots=True, eq=False)
+class Inner:
+    """A result inside a result: its taps come out through both."""
+
+    outer: Result
+    inner: Result | Inner
+
+    def tap(self, name: str, at: At) -> object:
+        """Return an output or named row of the inner module."""
+        return self.outer.export(self.inner.tap(name, at))
+
+    def item(self, index: int | slice, at: At) -> object:
+        """Return an output of the inner module."""
+        value = self.inner.item(index, at)
+        if isinstance(value, list):
+            return [self.outer.export(item) for item in cast("list[Any]", value)]
+        return self.outer.export(value)
+
+    def values(self) -> list[Any]:
+        """Return the outputs of the inner module."""
+        return [self.outer.export(value) for value in self.inner.values()]
+
+
+def names_of(instance: Instance) -> list[str]:
+    """Return the names of an instance's rows."""
+    return [row.name for row in instance.rows if row.name is not None]
+
+
+def spread(value: Any) -> list[Any]:
+    """Return the values that a row passes to the next one: a module's outputs, or itself."""
+    if isinstance(value, (Result, Inner)):
+        return [part for output in value.values() for part in spread(output)]
+    return [value]
+
+
+def leaves(value: Any) -> Iterator[Tensor]:
+    """Yield the tensors of a value."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, (Result, Inner)):
+        for item in value.values():
+            yield from leaves(item)
+    elif isinstance(value, (list, tuple)):
+        for item in cast("list[Any]", value):
+            yield from leaves(item)

@@ -1,0 +1,94 @@
+"""Find the specs that a spec uses, and the values of its parameters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from specc.documents import Findings, Report, load, suggest
+from specc.ir.build import variant_params
+from specc.ir.read import read_spec
+from specc.schema.check import check_document
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from specc.documents import Diagnostic, Span
+    from specc.ir.spec import Spec
+
+__all__ = ["Library", "zoo"]
+
+ZOO = "zoo/"
+
+
+def zoo() -> Path:
+    """Return the folder of the specs that come with specc: in the wheel, or in the repository."""
+    here = Path(__file__).resolve().parent
+    installed = here / "zoo"
+    return installed if installed.is_dir() else here.parent.parent / "specs"
+
+
+class Library:
+    """The specs of one compilation, each read once."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        self.specs: dict[Path, Spec | None] = {}
+        self.diagnostics: list[Diagnostic] = []
+
+    def load(self, name: str, span: Span, user: Spec) -> Spec | None:
+        """Return the spec that `use` names: beside the file that uses it, or of the zoo."""
+        folder = zoo() if name.startswith(ZOO) else Path(user.path).resolve().parent
+        path = (folder / name.removeprefix(ZOO)).resolve()
+        if path.suffix == "":
+            path = path.with_suffix(".yaml")
+        if not path.is_relative_to(folder.resolve()):
+            message = f"`{name}` leaves the folder of the spec"
+            help = "use a file of this folder or below, or `zoo/...`"  # noqa: A001
+            self.report.add("E0309", message, span, "outside", help=help)
+            return None
+        if path not in self.specs:
+            self.specs[path] = self._read(path, name, span)
+        return self.specs[path]
+
+    def _read(self, path: Path, name: str, span: Span) -> Spec | None:
+        shown = str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+        inner = Report()
+        try:
+            document = load(shown)
+            check_document(document, inner)
+            inner.stop()
+            spec = read_spec(document, shown, inner)  # pyright: ignore[reportArgumentType]
+            inner.stop()
+        except Findings as findings:
+            first = findings.diagnostics[0]
+            message = f"`{name}` cannot be used: {first.message}"
+            help = f"`specc check-shapes {shown}` shows all that is wrong there"  # noqa: A001
+            self.report.add("E0312", message, span, "used here", help=help, also=first.labels)
+            return None
+        return spec
+
+    def values(
+        self, spec: Spec, variant: str | None, given: Mapping[str, object]
+    ) -> dict[str, Any]:
+        """Return the root's parameter values: those given, over those of a variant."""
+        values: dict[str, Any] = {}
+        if variant is not None:
+            if variant not in spec.variants:
+                near = suggest(variant, list(spec.variants))
+                known = ", ".join(spec.variants) or "none"
+                help = f"did you mean `{near}`?" if near else f"variants: {known}"  # noqa: A001
+                message = f"`{spec.name}` has no variant `{variant}`"
+                self.report.add("E0310", message, spec.root.span, "", help=help)
+            else:
+                values |= variant_params(spec, variant)
+        for name, value in given.items():
+            if name not in spec.root.params:
+                near = suggest(name, list(spec.root.params))
+                known = ", ".join(spec.root.params) or "none"
+                help = f"did you mean `{near}`?" if near else f"parameters: {known}"  # noqa: A001
+                message = f"`{spec.name}` has no parameter `{name}`"
+                self.report.add("E0311", message, spec.root.span, "", help=help)
+            else:
+                values[name] = value
+        return values

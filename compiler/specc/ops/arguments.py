@@ -1,0 +1,150 @@
+"""The usual kinds of argument: each is a schema, a default and the one form it is kept in."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, cast
+
+from specc.ops.base import argument
+
+__all__ = [
+    "Pair",
+    "Sides",
+    "choice",
+    "flag",
+    "inferred",
+    "integer",
+    "integer_schema",
+    "integers",
+    "number",
+    "numbers",
+    "or_none",
+    "pair",
+    "pair_schemas",
+    "sides",
+    "sides_schema",
+]
+
+Pair = tuple[int, int]
+Sides = tuple[int, int, int, int]
+
+LARGEST = 2**20
+MISSING = dataclasses.MISSING
+
+
+def integer(
+    doc: str,
+    *,
+    minimum: int = 1,
+    maximum: int = LARGEST,
+    default: object = MISSING,
+    keyword: bool = False,
+    tries: tuple[object, ...] = (),
+) -> Any:
+    """Declare a whole number."""
+    schema = or_none(integer_schema(minimum, maximum), default)
+    keyword = keyword or default is not MISSING
+    return argument(doc, schema, default=default, keyword=keyword, tries=tries)
+
+
+def inferred(doc: str, *, dimension: int = 1) -> Any:
+    """Declare a number that must equal a dimension of the input, and may be left out or `_`."""
+    return argument(doc, integer_schema(1), inferred=dimension, keyword=False)
+
+
+def number(
+    doc: str,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    above: float | None = None,
+    default: object = MISSING,
+) -> Any:
+    """Declare a real number."""
+    bounds = {"minimum": minimum, "maximum": maximum, "exclusiveMinimum": above}
+    given = {key: bound for key, bound in bounds.items() if bound is not None}
+    return argument(doc, or_none({"type": "number"} | given, default), default=default)
+
+
+def flag(doc: str, *, default: bool | None, tries: tuple[object, ...] = ()) -> Any:
+    """Declare a truth value."""
+    return argument(doc, or_none({"type": "boolean"}, default), default=default, tries=tries)
+
+
+def choice(doc: str, values: tuple[str, ...], *, default: object = MISSING) -> Any:
+    """Declare one of some words."""
+    return argument(doc, {"enum": list(values)}, default=default)
+
+
+def pair(
+    doc: str,
+    *,
+    minimum: int = 1,
+    default: object = MISSING,
+    tries: tuple[object, ...] = (),
+) -> Any:
+    """Declare one number, or two for height and width."""
+    schema = or_none({"anyOf": pair_schemas(integer_schema(minimum))}, default)
+    return argument(doc, schema, default=default, tries=tries, convert=as_pair)
+
+
+def sides(doc: str, *, minimum: int = 0) -> Any:
+    """Declare one number, or four: left, right, top, bottom."""
+    schema = {"anyOf": [integer_schema(minimum), sides_schema(minimum)]}
+    return argument(doc, schema, convert=as_sides)
+
+
+def integers(doc: str, *, minimum: int, longest: int = 8) -> Any:
+    """Declare a list of whole numbers."""
+    schema = _several(integer_schema(minimum), 1, longest)
+    return argument(doc, schema, convert=as_tuple)
+
+
+def numbers(doc: str, *, above: float = 0, default: object = MISSING) -> Any:
+    """Declare a list of numbers, or a list of such lists."""
+    row = {"type": "array", "items": {"type": "number", "exclusiveMinimum": above}, "minItems": 1}
+    schema = {"anyOf": [row, {"type": "array", "items": row | {"minItems": 0}, "minItems": 1}]}
+    return argument(doc, schema, default=default)
+
+
+def or_none(schema: dict[str, Any], default: object = None) -> dict[str, Any]:
+    """Let `None` through as well if it is the default."""
+    return schema if default is not None else {"anyOf": [schema, {"type": "null"}]}
+
+
+def pair_schemas(one: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the schemas of one item and of two."""
+    return [one, _several(one, 2, 2)]
+
+
+def sides_schema(minimum: int = 0) -> dict[str, Any]:
+    """Return the schema of left, right, top, bottom."""
+    return _several(integer_schema(minimum), 4, 4)
+
+
+def as_tuple(value: Any) -> Any:
+    """Keep a list as a tuple, anything else as it is."""
+    return tuple(cast("list[Any]", value)) if isinstance(value, list) else value
+
+
+def as_pair(value: Any) -> Any:
+    """Write one number as two equal ones."""
+    return (value, value) if _is_number(value) else as_tuple(value)
+
+
+def as_sides(value: Any) -> Any:
+    """Write one number as four equal ones."""
+    return (value,) * 4 if _is_number(value) else as_tuple(value)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def integer_schema(minimum: int = 1, maximum: int = LARGEST) -> dict[str, Any]:
+    """Return the schema of a whole number."""
+    return {"type": "integer", "minimum": minimum, "maximum": maximum}
+
+
+def _several(one: dict[str, Any], fewest: int, most: int) -> dict[str, Any]:
+    return {"type": "array", "items": one, "minItems": fewest, "maxItems": most}

@@ -1,0 +1,125 @@
+"""Ops that enlarge or shrink a map."""
+
+from __future__ import annotations
+
+import math
+
+from specc.ops.arguments import (
+    LARGEST,
+    Pair,
+    as_pair,
+    choice,
+    flag,
+    integer,
+    or_none,
+    pair,
+    pair_schemas,
+)
+from specc.ops.base import Op, ShapeError, argument, call, nn, op
+from specc.ops.shapes import image
+from specc.values.dimensions import Dim, Shape, floor_divide, multiply
+from specc.values.expression import Attribute, Expression, Index, Literal, Name, Slice
+from specc.values.traced import formula
+
+__all__ = ["PixelShuffle", "Upsample"]
+
+FACTOR = {"type": "number", "exclusiveMinimum": 0, "maximum": LARGEST}
+
+
+@op
+class Upsample(Op):
+    """Resample a map to a size, by a factor or to the size of another, `torch.nn.Upsample`.
+
+    Each side becomes ``floor(side * scale_factor)``, or `size`, or that of the second input `like`:
+    ``Upsample(mode='nearest')(coarser, like=lateral)``.
+    """
+
+    inputs = ("x", "like")
+    optional = 1
+
+    size: Pair | None = pair("Height and width of the output.", default=None)
+    scale_factor: tuple[float, float] | None = argument(
+        "What the height and the width are multiplied by.",
+        or_none({"anyOf": pair_schemas(FACTOR)}),
+        default=None,
+        tries=(2, 0.5),
+        convert=as_pair,
+    )
+    mode: str = choice(
+        "How values between the positions are made.",
+        ("nearest", "nearest-exact", "bilinear", "bicubic"),
+        default="nearest",
+    )
+    align_corners: bool | None = flag(
+        "Whether the corners' centres stay where they are; not for `'nearest'`.", default=None
+    )
+
+    def shape(self, *inputs: Shape) -> Shape:
+        """Return (N, C, H', W')."""
+        n, c, height, width = image(inputs[0])
+        self._check(len(inputs))
+        if len(inputs) == 2:
+            return (n, c, *image(inputs[1], 1)[2:])
+        if self.size is not None:
+            return (n, c, *self.size)
+        rows, columns = self.scale_factor or (1, 1)
+        return (n, c, _scaled(height, rows), _scaled(width, columns))
+
+    def _check(self, count: int) -> None:
+        """Refuse anything but one way to say the size."""
+        ways = (self.size is not None) + (self.scale_factor is not None) + (count == 2)
+        if ways != 1:
+            message = f"needs one of size, scale_factor and a second input `like`; this has {ways}"
+            raise ShapeError("E0408", message)
+        if self.align_corners is not None and self.mode.startswith("nearest"):
+            message = f"mode={self.mode!r} has no corners to align"
+            raise ShapeError("E0407", message, argument="align_corners")
+
+    def constructor(self) -> Expression | None:
+        """Return the layer, unless another input's size is to be taken."""
+        alone = self.size is not None or self.scale_factor is not None
+        return self.construct(nn("Upsample")) if alone else None
+
+    def expression(self, inputs: tuple[Expression, ...]) -> Expression:
+        """Return ``functional.interpolate(x, size=like.shape[-2:], mode="nearest")``."""
+        x, like = inputs
+        size = Index(Attribute(like, "shape"), Slice(Literal(-2), None))
+        keywords = {"size": size, "mode": formula(self.mode)}
+        if self.align_corners is not None:
+            keywords["align_corners"] = formula(self.align_corners)
+        return call(Attribute(Name("functional"), "interpolate"), x, **keywords)
+
+
+def _scaled(size: Dim, factor: float) -> Dim:
+    """Return ``floor(size * factor)``."""
+    if isinstance(size, int):
+        scaled = math.floor(size * factor)
+        if scaled < 1:
+            message = f"the map is gone: {factor} times a side of {size}"
+            raise ShapeError("E0402", message, argument="scale_factor")
+        return scaled
+    if float(factor).is_integer():
+        return multiply(size, int(factor))
+    if math.frexp(factor)[0] == 0.5:
+        return floor_divide(size, round(1 / factor))
+    message = f"{factor} times a side that is only known as {size}"
+    raise ShapeError("E0408", message, argument="scale_factor", inputs=(0,))
+
+
+@op
+class PixelShuffle(Op):
+    """Channels to positions, `torch.nn.PixelShuffle`.
+
+    (N, C * r * r, H, W) becomes (N, C, H * r, W * r). Shi et al., 2016.
+    """
+
+    upscale_factor: int = integer("What height and width are multiplied by, r.")
+
+    def shape(self, *inputs: Shape) -> Shape:
+        """Return (N, C / r / r, H * r, W * r)."""
+        n, channels, height, width = image(inputs[0])
+        factor = self.upscale_factor
+        if not isinstance(channels, int) or channels % factor**2:
+            message = f"{channels} channels do not make squares of {factor} by {factor}"
+            raise ShapeError("E0405", message, argument="upscale_factor", inputs=(0,))
+        return (n, channels // factor**2, multiply(height, factor), multiply(width, factor))

@@ -1,0 +1,47 @@
+"""Find values that are overwritten in place while something else still means the old value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from specc.documents import Label
+from specc.ir.tensors import leaves
+
+if TYPE_CHECKING:
+    from specc.documents import Report
+    from specc.ir.graph import Graph, Node
+
+__all__ = ["check_overwrites"]
+
+
+def check_overwrites(graph: Graph, report: Report) -> None:
+    """Report each row that writes over a value which is an output or feeds another row."""
+    outputs = {tensor.origin for value in graph.outputs().values() for tensor in leaves(value)}
+    for node in graph.nodes():
+        if node.op is None or not node.op.overwrites_input:
+            continue
+        source = graph[node.inputs[0]]
+        others = [path for path in graph.network.successors(source.path) if path != node.path]
+        if others:
+            _report(graph, report, source, node, f"`{others[0]}` reads it too", graph[others[0]])
+        elif source.path in outputs:
+            _report(graph, report, source, node, "it is an output", None)
+
+
+def _report(
+    graph: Graph, report: Report, source: Node, node: Node, reason: str, other: Node | None
+) -> None:
+    del graph
+    name = source.name or source.path
+    also = [Label(source.span, f"`{source.path}` is computed here")]
+    if other is not None:
+        also.append(Label(other.span, f"`{other.path}` reads it"))
+    report.add(
+        "E0306",
+        f"`{name}` is overwritten in place by `{node.path}`, but {reason}",
+        node.span,
+        "overwrites its input",
+        help=f"tap `{node.path}`, which holds what stays, or write `inplace=False` here",
+        note="a tap of a value that is overwritten gives the new value, without any error",
+        also=also,
+    )

@@ -1,0 +1,68 @@
+"""Warn of what a spec says and nothing uses: rows, parameters, modules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import networkx as nx
+
+from specc.ir.tensors import leaves
+
+if TYPE_CHECKING:
+    from specc.documents import Report, Span
+    from specc.ir.graph import Graph
+
+__all__ = ["find_unused"]
+
+
+def find_unused(graph: Graph, report: Report) -> None:
+    """Report dead rows, parameters that no instance reads, and modules that nothing calls."""
+    if graph.failed:
+        return
+    _dead_rows(graph, report)
+    _unused_parameters(graph, report)
+
+
+def _dead_rows(graph: Graph, report: Report) -> None:
+    outputs = {tensor.origin for value in graph.outputs().values() for tensor in leaves(value)}
+    alive = set(outputs)
+    waiting = list(outputs)
+    while waiting:
+        for source in graph.network.predecessors(waiting.pop()):
+            if source not in alive:
+                alive.add(source)
+                waiting.append(source)
+    spans: set[tuple[int, int]] = set()
+    ends = (path for path, degree in graph.network.out_degree() if degree == 0)
+    for path in ends:
+        node = graph[path]
+        if path in alive or (node.span.start, node.span.end) in spans:
+            continue
+        spans.add((node.span.start, node.span.end))
+        dead = len(nx.ancestors(graph.network, path) - alive)
+        behind = f", nor the {dead} rows before it" if dead > 1 else ""
+        message = f"nothing uses `{node.path}`{behind}"
+        help = "use it, add it to `outputs`, or take the row out"  # noqa: A001
+        report.add("W0601", message, node.span, "dead row", help=help)
+
+
+def _unused_parameters(graph: Graph, report: Report) -> None:
+    used: dict[tuple[int, str], bool] = {}
+    spans: dict[tuple[int, str], tuple[str, str, Span]] = {}
+    for instance in graph.instances():
+        if instance.spec.spec is not graph.spec:
+            continue
+        for name, param in instance.spec.params.items():
+            key = (id(instance.spec), name)
+            used[key] = used.get(key, False) or name in instance.used
+            spans[key] = (name, instance.spec.name, param.span)
+    for key, is_used in used.items():
+        name, module, span = spans[key]
+        if not is_used:
+            message = f"parameter `{name}` of `{module}` is not used"
+            report.add("W0602", message, span, "unused", help="use it, or take it out")
+    called = {id(instance.spec) for instance in graph.instances()}
+    for module in graph.spec.modules.values():
+        if id(module) not in called:
+            message = f"module `{module.name}` is not used"
+            report.add("W0603", message, module.span, "unused", help="call it, or take it out")

@@ -1,0 +1,1 @@
+"""What the compiler computes with: sizes, the closed expression language, numbers that know their formula."""

@@ -1,0 +1,278 @@
+"""Evaluate expressions of a spec: a closed set of operations over numbers, lists and names."""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
+
+from specc.values.expression import (
+    At,
+    Attribute,
+    Binary,
+    Call,
+    Compare,
+    Conditional,
+    Expression,
+    ExpressionError,
+    Index,
+    Literal,
+    Logic,
+    Name,
+    Series,
+    Slice,
+    Star,
+    Unary,
+)
+from specc.values.traced import Traced, formula, names_in, traced
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["FUNCTIONS", "LONGEST_LIST", "Evaluator", "Tapped", "make_divisible"]
+
+LONGEST_LIST = 10_000
+LARGEST_NUMBER = 2**53
+LARGEST_EXPONENT = 64
+
+
+class Tapped(Protocol):
+    """A value whose parts have names: a module's result, a tensor with its `channels`."""
+
+    def tap(self, name: str, at: At) -> object:
+        """Return the part, or raise `ExpressionError`."""
+        ...
+
+    def item(self, index: int | slice, at: At) -> object:
+        """Return the output at a place, or raise `ExpressionError`."""
+        ...
+
+
+def make_divisible(value: float, divisor: int) -> int:
+    """Round to a multiple of `divisor`, never below 90 % of `value` (Howard et al., MobileNet)."""
+    rounded = max(divisor, int(value + divisor / 2) // divisor * divisor)
+    return rounded + divisor if rounded < 0.9 * value else rounded
+
+
+def _ranged(*bounds: int) -> list[int]:
+    numbers = range(*bounds)
+    if len(numbers) > LONGEST_LIST:
+        message = f"range gives {len(numbers):,} numbers; {LONGEST_LIST:,} are allowed"
+        raise ValueError(message)
+    return list(numbers)
+
+
+def _reversed(values: list[object]) -> list[object]:
+    return list(reversed(values))
+
+
+FUNCTIONS: dict[str, Callable[..., object]] = {
+    "ceil": math.ceil,
+    "floor": math.floor,
+    "len": len,
+    "make_divisible": make_divisible,
+    "max": max,
+    "min": min,
+    "range": _ranged,
+    "reversed": _reversed,
+    "round": round,
+    "sum": sum,
+}
+_TRACEABLE = {"ceil", "floor", "make_divisible", "max", "min", "round"}
+
+_ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "//": operator.floordiv,
+    "%": operator.mod,
+    "**": operator.pow,
+}
+_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "in": lambda a, b: a in b,
+    "not in": lambda a, b: a not in b,
+}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+class Evaluator:
+    """Evaluates expressions with the names of one scope.
+
+    `pinned` gathers the names of parameters whose value has decided something (a condition, a
+    count, an index), so that they cannot stay open in the emitted class.
+    """
+
+    def __init__(self, lookup: Callable[[str, At], object]) -> None:
+        self.lookup = lookup
+        self.pinned: set[str] = set()
+
+    def __call__(self, expression: Expression) -> Any:
+        """Evaluate, or raise `ExpressionError` at the part that cannot be."""
+        method = getattr(self, f"_{type(expression).__name__.lower()}", None)
+        if method is None:
+            self._fail("this cannot stand here", expression.at)
+        return method(expression)
+
+    def pin(self, value: Any) -> Any:
+        """Return a value to decide with, and note the parameters it came from."""
+        if isinstance(value, Traced):
+            self.pinned |= names_in(value.formula)
+        return value
+
+    @staticmethod
+    def _fail(message: str, at: At, help: str | None = None) -> NoReturn:  # noqa: A002
+        raise ExpressionError(message, at, help)
+
+    def _literal(self, node: Literal) -> object:
+        if _is_number(node.value):
+            self._bounded(cast("float", node.value), node.at)
+        return node.value
+
+    def _name(self, node: Name) -> object:
+        return self.lookup(node.id, node.at)
+
+    def _series(self, node: Series) -> list[object] | tuple[object, ...]:
+        values: list[object] = []
+        for item in node.items:
+            if isinstance(item, Star):
+                values += self._list(item.value)
+            else:
+                values.append(self(item))
+        return tuple(values) if node.is_tuple else values
+
+    def _list(self, node: Expression) -> list[object]:
+        value = self(node)
+        if hasattr(value, "item"):
+            value = cast("Tapped", value).item(slice(None, None), node.at)
+        if not isinstance(value, (list, tuple)):
+            self._fail("`*` needs a list", node.at)
+        return list(cast("list[object]", value))
+
+    def _unary(self, node: Unary) -> object:
+        value = self(node.operand)
+        if node.operator == "not":
+            return not self.pin(value)
+        if not _is_number(value):
+            self._fail(f"`{node.operator}` needs a number", node.at)
+        if node.operator == "+":
+            return value
+        return -value if not isinstance(value, Traced) else self._binary_of("*", -1, value, node.at)
+
+    def _binary(self, node: Binary) -> object:
+        left, right = self(node.left), self(node.right)
+        if node.operator == "+" and isinstance(left, list) and isinstance(right, list):
+            joined = cast("list[object]", left) + cast("list[object]", right)
+            if len(joined) > LONGEST_LIST:
+                self._fail(f"a list may hold {LONGEST_LIST:,} items", node.at)
+            return joined
+        if not (_is_number(left) and _is_number(right)):
+            kinds = f"{_kind(left)} {node.operator} {_kind(right)}"
+            self._fail(f"`{node.operator}` is for two numbers; this is {kinds}", node.at)
+        return self._binary_of(node.operator, left, right, node.at)
+
+    def _binary_of(self, sign: str, left: float, right: float, at: At) -> object:
+        if sign == "**" and abs(right) > LARGEST_EXPONENT:
+            self._fail(f"the exponent is larger than {LARGEST_EXPONENT}", at)
+        try:
+            value = _ARITHMETIC[sign](left, right)
+        except (ZeroDivisionError, OverflowError, ValueError) as error:
+            self._fail(f"this cannot be computed: {error}", at)
+        if isinstance(value, complex):
+            self._fail("this is not a real number", at)
+        self._bounded(value, at)
+        if not (isinstance(left, Traced) or isinstance(right, Traced)):
+            return value
+        if sign in {"*", "/", "//"} and right == 1 and not isinstance(right, Traced) and sign != "/":
+            return left
+        return traced(value, Binary(sign, formula(left), formula(right)))
+
+    def _bounded(self, value: float, at: At) -> None:
+        if not abs(value) <= LARGEST_NUMBER:
+            self._fail("this number is too large", at)
+
+    def _compare(self, node: Compare) -> bool:
+        left, right = self.pin(self(node.left)), self.pin(self(node.right))
+        try:
+            return _COMPARISONS[node.operator](left, right)
+        except TypeError:
+            kinds = f"{_kind(left)} {node.operator} {_kind(right)}"
+            self._fail(f"these cannot be compared: {kinds}", node.at)
+
+    def _logic(self, node: Logic) -> object:
+        value: object = None
+        for item in node.items:
+            value = self.pin(self(item))
+            if bool(value) == (node.operator == "or"):
+                break
+        return value
+
+    def _conditional(self, node: Conditional) -> object:
+        return self(node.then if self.pin(self(node.test)) else node.otherwise)
+
+    def _attribute(self, node: Attribute) -> object:
+        value = self(node.value)
+        if isinstance(value, (list, tuple)):
+            return [cast("Tapped", item).tap(node.name, node.at) for item in cast("list[object]", value)]
+        if not hasattr(value, "tap"):
+            self._fail(f"{_kind(value)} has no `{node.name}`", node.at)
+        return cast("Tapped", value).tap(node.name, node.at)
+
+    def _index(self, node: Index) -> object:
+        value = self(node.value)
+        if isinstance(node.index, Slice):
+            bounds = (node.index.lower, node.index.upper)
+            index: Any = slice(*(None if b is None else self._whole(b) for b in bounds))
+        else:
+            index = self._whole(node.index)
+        if hasattr(value, "item"):
+            return cast("Tapped", value).item(index, node.at)
+        if not isinstance(value, (list, tuple)):
+            self._fail(f"{_kind(value)} has no items", node.at)
+        items = cast("list[object]", value)
+        if isinstance(index, int) and not -len(items) <= index < len(items):
+            self._fail(f"item {index} of a list of {len(items)}", node.at)
+        return items[index]
+
+    def _whole(self, node: Expression) -> int:
+        value = self.pin(self(node))
+        if not isinstance(value, int) or isinstance(value, bool):
+            self._fail("a whole number is needed here", node.at)
+        return int(value)
+
+    def _call(self, node: Call) -> object:
+        name = node.function.id if isinstance(node.function, Name) else None
+        if name not in FUNCTIONS:
+            known = ", ".join(FUNCTIONS)
+            self._fail("this is not a number function", node.function.at, f"there are {known}")
+        if node.keywords:
+            self._fail(f"`{name}` takes no keywords", node.at)
+        values = [self(argument) for argument in node.arguments]
+        try:
+            value = FUNCTIONS[name](*values)
+        except (TypeError, ValueError, OverflowError, ZeroDivisionError, AttributeError) as error:
+            self._fail(f"`{name}` cannot take this: {error}", node.at)
+        if name in _TRACEABLE and any(isinstance(v, Traced) for v in values):
+            expression = Call(node.function, tuple(formula(v) for v in values))
+            return traced(cast("float", value), expression)
+        for item in values:
+            self.pin(item)
+        return value
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return "nothing"
+    names = {bool: "true/false", str: "a text", list: "a list", tuple: "a list"}
+    if type(value) in names:
+        return names[type(value)]
+    return "a number" if isinstance(value, (int, float)) else "a tensor or module"

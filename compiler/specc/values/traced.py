@@ -1,0 +1,119 @@
+"""Numbers that know their formula.
+
+Inside a module, a parameter is a number for every check and a name for the emitted class. A
+`TracedInt` is both: it behaves as its value, and carries the expression over the class's
+parameters that gives it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from specc.values.expression import Attribute, Binary, Call, Expression, Literal, Mapping, Name, Series
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from collections.abc import Mapping as MappingType
+
+__all__ = ["Traced", "TracedFloat", "TracedInt", "formula", "names_in", "plain", "substitute", "traced"]
+
+
+class TracedInt(int):
+    """An `int` with the formula that gives it."""
+
+    formula: Expression
+
+
+class TracedFloat(float):
+    """A `float` with the formula that gives it."""
+
+    formula: Expression
+
+
+Traced = TracedInt | TracedFloat
+
+
+def traced(value: float, formula: Expression) -> int | float:
+    """Give a number its formula; a formula that is a literal is just the number."""
+    if isinstance(formula, Literal) or isinstance(value, bool):
+        return plain(value)
+    number = TracedInt(value) if isinstance(value, int) else TracedFloat(value)
+    number.formula = formula
+    return number
+
+
+def plain(value: object) -> int | float:
+    """Return the number without its formula."""
+    return int(value) if isinstance(value, int) else float(cast("float", value))
+
+
+def formula(value: object) -> Expression:
+    """Return the expression that writes a value: its formula, or its literal."""
+    if isinstance(value, Traced):
+        return value.formula
+    if isinstance(value, (list, tuple)):
+        items = tuple(formula(item) for item in cast("Iterable[object]", value))
+        return Series(items, is_tuple=isinstance(value, tuple))
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return Literal(value)
+    message = f"a {type(value).__name__} cannot be written in source"
+    raise TypeError(message)
+
+
+def _rewrite(expression: Expression, change: Callable[[Name], Expression]) -> Expression:
+    match expression:
+        case Name():
+            return change(expression)
+        case Binary(operator, left, right):
+            return Binary(operator, _rewrite(left, change), _rewrite(right, change))
+        case Call(function, arguments, keywords):
+            changed = tuple(_rewrite(argument, change) for argument in arguments)
+            return Call(function, changed, keywords)
+        case _:
+            return expression
+
+
+def substitute(value: int, replacements: MappingType[str, object]) -> int:
+    """Rewrite a traced number in terms of the caller's names; without a way to, it is a number.
+
+    A formula that still names something of the inner module afterwards is dropped, since the
+    caller cannot write it.
+    """
+    if not isinstance(value, TracedInt):
+        return value
+    if not names_in(value.formula) <= replacements.keys():
+        return int(value)
+    rewritten = _rewrite(value.formula, lambda name: formula(replacements[name.id]))
+    return cast("int", traced(int(value), fold(rewritten)))
+
+
+def names_in(expression: Expression) -> set[str]:
+    """Return the names that an expression reads, number functions aside."""
+    match expression:
+        case Name(name):
+            return {name}
+        case Binary(_, left, right):
+            return names_in(left) | names_in(right)
+        case Call(_, arguments, keywords):
+            parts = [*arguments, *(value for _, value, _ in keywords)]
+            return set[str]().union(*map(names_in, parts))
+        case Series(items):
+            return set[str]().union(*map(names_in, items))
+        case Mapping(items):
+            return set[str]().union(*(names_in(value) for _, value in items))
+        case Attribute(value, _):
+            return names_in(value)
+        case _:
+            return set()
+
+
+def fold(expression: Expression) -> Expression:
+    """Compute the arithmetic between literals."""
+    if not isinstance(expression, Binary):
+        return expression
+    left, right = fold(expression.left), fold(expression.right)
+    if isinstance(left, Literal) and isinstance(right, Literal):
+        a, b = left.value, right.value
+        if isinstance(a, int) and isinstance(b, int) and expression.operator in {"+", "-", "*"}:
+            return Literal({"+": a + b, "-": a - b, "*": a * b}[expression.operator])
+    return Binary(expression.operator, left, right)

@@ -1,0 +1,44 @@
+"""What specc refuses although torch would take it: the whole list, with the reasons."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+
+DOCUMENTED_REFUSALS: tuple[tuple[str, str, str], ...] = (
+    # What an argument may be.
+    ("*", "*: truthy", "a flag is true or false; torch takes whatever is truthy"),
+    ("*", "*: * as text*", "a number is no text; torch reads some"),
+    ("*", "*: fraction", "a whole number has no point; torch takes 2.0 where it does not look"),
+    ("*", "*: number above*", "a whole number has an upper limit, 2**20 for sizes"),
+    ("Upsample", "scale_factor: real above*", "a whole number has an upper limit, 2**20 for sizes"),
+    ("*", "*: number below*", "sizes start at one, and a divisor is positive"),
+    ("*", "eps: real below", "eps is not negative"),
+    ("*Pool2d Conv* Upsample", "*: too few", "one number or two; torch reads [3] as 3"),
+    ("BatchNorm2d", "num_features: no value", "a number of channels is a number"),
+    ("Reshape", "sizes: too few", "a row keeps a dimension beside the batch"),
+    ("Softmax", "dim: *", "the dimension has to be said; torch guesses it, and warns"),
+    ("Identity", "*: unknown argument", "nn.Identity swallows any argument"),
+    # What may arrive and leave.
+    ("*", "E0406 None", "a map is (N, C, H, W); torch takes some with fewer or more dimensions"),
+    ("*", "E0402 *", "a map is never empty; torch makes some of no size"),
+    ("Add Mul", "E0403 None", "tensors of different rank are not aligned for the writer"),
+    (
+        "Cat Flatten Permute",
+        "E0408 *",
+        "the batch stays the first dimension, and as large as it is",
+    ),
+    ("*MaxPool2d", "E0408 return_indices", "a row makes one tensor"),
+    ("PerBox", "E0502 columns", "rows would mix the numbers of several cells"),
+    ("*Norm*", "*: not what arrives", "written channels are those that arrive; torch may not look"),
+    ("Conv2d", "E0407 padding_mode", "four-sided and TensorFlow's padding hold zeros"),
+    ("MaxPool2d", "E0407 ceil_mode", "TensorFlow's padding leaves nothing to round up"),
+)
+"""Op, cause and reason; the op and the cause are patterns."""
+
+
+def reason(op: str, cause: str) -> str | None:
+    """Return why specc refuses a call that torch takes, if that is on the list."""
+    for ops, causes, why in DOCUMENTED_REFUSALS:
+        if any(fnmatchcase(op, name) for name in ops.split()) and fnmatchcase(cause, causes):
+            return why
+    return None
