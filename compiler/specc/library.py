@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from specc.documents import Findings, Report, load, suggest
-from specc.ir.build import variant_params
+from specc.ir.open_module import variant_params
 from specc.ir.read import read_spec
 from specc.schema.check import check_document
 

@@ -15,44 +15,48 @@ if TYPE_CHECKING:
 __all__ = ["Repair", "find_repair"]
 
 FARTHEST = 16
+MOST_EDITS = 2
+LIKELIEST = ("ceil_mode", "padding", "stride", "dilation", "kernel_size")
 
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """An attribute of a row, and the value that mends the shape."""
+    """A row, and its attributes with the values that would each mend the shape, likeliest first."""
 
     node: Node
-    attribute: str
-    value: object
+    edits: tuple[tuple[str, object], ...]
     is_own: bool
 
     def text(self, expected: str) -> str:
         """Return the advice: ``ceil_mode=True gives 38``."""
         where = "" if self.is_own else f" in `{self.node.path}`"
-        return f"`{self.attribute}={self.value}`{where} gives {expected}"
+        edits = " or ".join(f"`{attribute}={value}`" for attribute, value in self.edits)
+        return f"{edits}{where} gives {expected}"
 
 
 def find_repair(graph: Graph, expectation: Expectation, trusted: set[str]) -> Repair | None:
     """Try the attributes of the row, then of the rows before it back to one known to be right.
 
-    Among several edits, one that lets a row of stride one keep its size is preferred to one that
+    An edit of the row itself is preferred; then one that lets a row keep its size, to one that
     makes two mistakes cancel out; then the nearest row.
     """
     chain = _chain(graph, expectation.node, trusted)
-    found: list[tuple[tuple[int, int], Repair]] = []
+    found: dict[tuple[int, int], list[tuple[str, object]]] = {}
     for distance, node in enumerate(chain):
         op = cast("Op", node.op)
         inputs = [graph[source].shape for source in node.inputs]
-        if any(shape is None for shape in inputs):
+        known = [shape for shape in inputs if shape is not None]
+        if len(known) != len(inputs):
             continue
-        known = cast("list[Shape]", inputs)
         for attribute, value, changed in op.alternatives():
-            shape = _carried(graph, [*reversed(chain[:distance])], changed, known)
-            if shape == expectation.expected:
-                oddness = 0 if distance == 0 or _keeps_size(changed, known) else 1
-                repair = Repair(node, attribute, value, distance == 0)
-                found.append(((oddness, distance), repair))
-    return min(found, key=lambda pair: pair[0])[1] if found else None
+            if _carried(chain[:distance], changed, known) == expectation.expected:
+                oddness = int(distance > 0 and not _keeps_size(changed, known))
+                found.setdefault((oddness, distance), []).append((attribute, value))
+    if not found:
+        return None
+    oddness, distance = min(found)
+    edits = sorted(found[oddness, distance], key=lambda edit: _rank(edit[0]))
+    return Repair(chain[distance], tuple(edits[:MOST_EDITS]), distance == 0)
 
 
 def _chain(graph: Graph, path: str, trusted: set[str]) -> list[Node]:
@@ -67,16 +71,19 @@ def _chain(graph: Graph, path: str, trusted: set[str]) -> list[Node]:
     return chain
 
 
-def _carried(graph: Graph, rest: list[Node], changed: Op, inputs: list[Shape]) -> Shape | None:
+def _carried(behind: list[Node], changed: Op, inputs: list[Shape]) -> Shape | None:
     """Return what comes out at the end of the chain when its first row is changed."""
-    del graph
     try:
         shape = changed.shape(*inputs)
-        for node in rest:
+        for node in reversed(behind):
             shape = cast("Op", node.op).shape(shape)
-    except (ShapeError, ZeroDivisionError):
+    except ShapeError:
         return None
     return shape
+
+
+def _rank(attribute: str) -> int:
+    return LIKELIEST.index(attribute) if attribute in LIKELIEST else len(LIKELIEST)
 
 
 def _keeps_size(op: Op, inputs: list[Shape]) -> bool:

@@ -57,7 +57,8 @@ def check_call(declaration: type[Declaration], arguments: dict[str, Any]) -> lis
     problems: list[Problem] = []
     for error in errors:
         problems += _problems(declaration, error)
-    return problems
+    meant = " ".join(problem.help or "" for problem in problems if problem.code == "E0206")
+    return [p for p in problems if p.code != "E0207" or f"`{p.label[4:-1]}`" not in meant]
 
 
 def _jsonable(value: Any) -> Any:

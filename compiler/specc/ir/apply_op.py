@@ -1,0 +1,147 @@
+"""Apply an op to tensors: bind and check its arguments, infer its shape, add its node."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from specc.documents import Label
+from specc.ir.binding import Bound, bind
+from specc.ir.graph import Apply, Node, Row
+from specc.ir.tensors import INFER, Tensor, leaves
+from specc.ops import Op, ShapeError
+from specc.schema.calls import check_call
+from specc.values.dimensions import Shape, shape_text
+from specc.values.expression import Call, ExpressionError
+
+if TYPE_CHECKING:
+    from specc.ir.context import Context
+    from specc.ir.scope import Scope
+
+__all__ = ["apply_op"]
+
+
+def apply_op(
+    context: Context,
+    scope: Scope,
+    row: Row,
+    call: tuple[type[Op], Call],
+    paths: tuple[str, str],
+    values: list[Any],
+) -> Tensor:
+    """Apply an op; `paths` are those of this use and of the row that owns the weights."""
+    path, owner = paths
+    tensors = [tensor for value in values for tensor in leaves(value)]
+    use = _Use(context, scope, row, call[0], call[1], path, tensors)
+    op = use.make()
+    shape = use.infer(op) if op is not None else None
+    sources = tuple(tensor.origin for tensor in tensors)
+    kind = call[0].__name__
+    context.graph.add(Node(path, op, kind, row.name, sources, shape, owner, row.spec.span))
+    value = Tensor(shape, path)
+    row.applies.append(Apply(path, op, op.settings() if op else {}, tuple(values), value))
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """One call of an op, and what arrives."""
+
+    context: Context
+    scope: Scope
+    row: Row
+    op: type[Op]
+    call: Call
+    path: str
+    tensors: list[Tensor]
+
+    def make(self) -> Op | None:
+        """Return the op with its arguments, or nothing after a finding or an unknown shape."""
+        bound = bind(self.call, list(self.op.arguments), self.scope.evaluate, self.op.__name__)
+        self._count_inputs()
+        is_known = self._fill_in(bound)
+        problems = check_call(self.op, bound.values)
+        for problem in problems:
+            at = bound.places.get(problem.argument or "", self.call.function.at)
+            span = self.row.spec.call.at(at)
+            self.context.add(problem.code, problem.message, span, problem.label, help=problem.help)
+        if problems:
+            self.context.graph.failed[self.path] = problems[0].message
+        return self.op(**bound.values) if is_known and not problems else None
+
+    def _count_inputs(self) -> None:
+        given = len(self.tensors)
+        if self.op.takes(given):
+            return
+        names = self.op.inputs or ("x", "...")
+        count = f"{len(names)} input" + "s" * (len(names) != 1)
+        message = f"`{self.op.__name__}` takes {count}; it is given {given}"
+        help = f"name it: `{self.op.__name__}(...)({', '.join(names)})`"  # noqa: A001
+        raise ExpressionError(message, self.call.at, help, "E0305")
+
+    def _fill_in(self, bound: Bound) -> bool:
+        """Infer the arguments left open, compare the written ones with what arrives."""
+        shape = self.tensors[0].shape if self.tensors else None
+        is_known = shape is not None
+        for name, argument in self.op.arguments.items():
+            if argument.inferred is None:
+                continue
+            side = None if shape is None else _side(shape, argument.inferred)
+            written = bound.values.get(name, INFER)
+            if written is INFER:
+                bound.values[name] = side if isinstance(side, int) else 1
+                is_known = is_known and isinstance(side, int)
+            elif isinstance(written, int) and isinstance(side, int) and written != side:
+                self._mismatch(bound, name, side)
+        return is_known
+
+    def _mismatch(self, bound: Bound, name: str, arriving: int) -> None:
+        """Report a written `in_channels` that is not what arrives, and go on with what does."""
+        self.context.add(
+            "E0401",
+            f"`{name}` is {bound.values[name]}, but {arriving} arrive",
+            self.row.spec.call.at(bound.places[name]),
+            f"{arriving} arrive",
+            help=f"write {int(arriving)}, or `_` to infer it",
+            also=[self._producer(0)],
+        )
+        bound.values[name] = arriving
+
+    def infer(self, op: Op) -> Shape | None:
+        """Apply the op's shape rule; a refusal points at the row and at what feeds it."""
+        shapes = [tensor.shape for tensor in self.tensors]
+        known = [shape for shape in shapes if shape is not None]
+        if len(known) != len(shapes):
+            return None
+        try:
+            return op.shape(*known)
+        except ShapeError as error:
+            self._refused(op, error)
+            return None
+
+    def _refused(self, op: Op, error: ShapeError) -> None:
+        self.context.graph.failed[self.path] = error.message
+        names = list(op.arguments)
+        places = {name: v.at for name, v in zip(names, self.call.arguments, strict=False)}
+        places |= {name: v.at for name, v, _ in self.call.keywords}
+        at = places.get(error.argument or "", self.call.at)
+        inputs = [i for i in error.inputs or (0,) if i < len(self.tensors)]
+        self.context.add(
+            error.code,
+            f"`{self.path}` {type(op).__name__}: {error.message}",
+            self.row.spec.call.at(at),
+            f"`{self.path}`",
+            help=error.help,
+            also=[self._producer(place) for place in inputs],
+        )
+
+    def _producer(self, place: int) -> Label:
+        """Point at the row that an input comes from."""
+        tensor = self.tensors[place]
+        node = self.context.graph[tensor.origin]
+        given = "?" if tensor.shape is None else shape_text(tensor.shape)
+        return Label(node.span, f"`{node.path}` gives {given}")
+
+
+def _side(shape: Shape, dimension: int) -> object:
+    return shape[dimension] if -len(shape) <= dimension < len(shape) else None

@@ -1,0 +1,79 @@
+"""Find what a call calls: an op, a module of the same file, or a module of another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from specc.documents import suggest
+from specc.ir.context import Context, Reported
+from specc.ir.tensors import Callee
+from specc.ops import OPS, Op
+from specc.values.expression import Attribute, Call, Expression, ExpressionError, Name
+
+if TYPE_CHECKING:
+    from specc.ir.scope import Scope
+    from specc.ir.spec import ModuleSpec, Spec
+    from specc.values.expression import At
+
+__all__ = ["callee_text", "resolve"]
+
+
+def resolve(context: Context, scope: Scope, function: Expression) -> type[Op] | ModuleSpec:
+    """Return the op or module that a call names."""
+    spec = scope.spec
+    if isinstance(function, Attribute) and isinstance(function.value, Name):
+        alias = function.value
+        other = _used(context, spec, alias.id, alias.at)
+        if function.name in other.modules:
+            return other.modules[function.name]
+        message = f"`{alias.id}` has no module `{function.name}`"
+        raise _unknown(message, function.name, list(other.modules), function.at)
+    if not isinstance(function, Name):
+        raise ExpressionError("this cannot be called", function.at, code="E0205")
+    name = _held(scope, function.id)
+    if name in spec.modules:
+        return spec.modules[name]
+    if name in spec.use:
+        return _used(context, spec, name, function.at).root
+    if name in OPS:
+        return OPS[name]
+    message = f"there is no op or module `{name}`"
+    raise _unknown(message, name, [*OPS, *spec.modules, *spec.use], function.at)
+
+
+def _held(scope: Scope, name: str) -> str:
+    """Follow a parameter that holds the name of an op or module."""
+    held = scope.instance.env.get(name, scope.loops.get(name))
+    if not isinstance(held, Callee):
+        return name
+    scope.instance.used.add(name)
+    return held.name
+
+
+def _used(context: Context, spec: Spec, alias: str, at: At) -> Spec:
+    if alias not in spec.use:
+        raise _unknown(f"no file is used as `{alias}`", alias, list(spec.use), at)
+    path, span = spec.use[alias]
+    other = context.load(path, span, spec)
+    if other is None:
+        raise Reported
+    return other
+
+
+def _unknown(message: str, name: str, known: list[str], at: At) -> ExpressionError:
+    near = suggest(name, known)
+    help = f"did you mean `{near}`?" if near else "`specc ops` lists the ops"  # noqa: A001
+    return ExpressionError(message, at, help, "E0205")
+
+
+def callee_text(expression: Expression) -> str:
+    """Return the name of what an expression calls, as written."""
+    match expression:
+        case Call(function):
+            return callee_text(function)
+        case Attribute(value, name):
+            return f"{callee_text(value)}.{name}"
+        case Name(name):
+            return name
+        case _:
+            return "?"

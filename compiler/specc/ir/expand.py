@@ -1,0 +1,276 @@
+"""Expand the rows of a module: calls, repeats, loops, conditions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+from specc.documents import Label
+from specc.ir.apply_op import apply_op
+from specc.ir.callees import callee_text, resolve
+from specc.ir.context import Context, Reported
+from specc.ir.graph import Apply, Expectation, Instance, Node, Row
+from specc.ir.open_module import open_module
+from specc.ir.tensors import Result, Tensor, leaves, spread
+from specc.values.expression import Call, ExpressionError
+from specc.values.expression import Mapping as Shapes
+
+if TYPE_CHECKING:
+    from specc.ir.scope import Scope
+    from specc.ir.spec import ModuleSpec, Phrase, RowSpec
+    from specc.values.expression import Expression
+
+__all__ = ["expand"]
+
+MOST_REPEATS = 10_000
+DEEPEST_MODULES = 30
+
+
+def expand(context: Context, scope: Scope) -> None:
+    """Expand a module whose parameters and inputs are bound: `let`, rows, outputs."""
+    _Expansion(context, scope).module()
+
+
+class _Expansion:
+    """The expansion of one module."""
+
+    def __init__(self, context: Context, scope: Scope) -> None:
+        self.context = context
+        self.scope = scope
+        self.instance = scope.instance
+
+    def module(self) -> None:
+        for name, phrase in self.instance.spec.let.items():
+            self.name(name, self.value_of(phrase), Label(phrase.span))
+        inputs = list(self.instance.inputs.values())
+        previous: Any = inputs[0] if len(inputs) == 1 else inputs
+        for spec in self.instance.spec.rows:
+            row = self.row(spec, previous)
+            self.instance.rows.append(row)
+            previous = row.value
+            if spec.name is not None:
+                self.name(spec.name, row.value, Label(spec.name_span))
+        self.outputs(previous)
+        self.instance.pinned |= self.scope.evaluate.pinned
+
+    def name(self, name: str, value: Any, place: Label) -> None:
+        """Give a value its name; a second use of a name is a finding."""
+        if name in self.instance.env:
+            earlier = (row.spec.name_span for row in self.instance.rows if row.name == name)
+            also = [Label(span, "first use") for span in earlier][:1]
+            message, span = f"`{name}` is named twice", place.span
+            help = "choose another name"  # noqa: A001
+            self.context.add("E0302", message, span, "second use", help=help, also=also)
+        self.instance.env[name] = value
+
+    def value_of(self, phrase: Phrase) -> Any:
+        try:
+            return self.scope.evaluate(phrase.expression)
+        except ExpressionError as error:
+            self.context.fault(error, phrase)
+            return Tensor(None, "")
+
+    def outputs(self, last: Any) -> None:
+        declared = self.instance.spec.outputs
+        if declared is not None:
+            self.instance.outputs = [(name, self.value_of(phrase)) for name, phrase in declared]
+            return
+        values = spread(last) if self.instance.rows else []
+        self.instance.outputs = [(f"out{i}" if i else "out", v) for i, v in enumerate(values)]
+
+    # -- rows
+
+    def row(self, spec: RowSpec, previous: Any) -> Row:
+        """Expand one row; after a finding, its value is a tensor of unknown shape."""
+        row = Row(spec.key, spec.name, "one", spec, shared=spec.shared)
+        try:
+            row.value = self.expanded(row, previous)
+        except ExpressionError as error:
+            self.context.fault(error, spec.call)
+            row.value = self.failed(row, error.message)
+        return row
+
+    def expanded(self, row: Row, previous: Any) -> Any:
+        spec = row.spec
+        if spec.is_value:
+            row.form = "value"
+            return self.scope.evaluate(spec.call.expression)
+        if spec.each:
+            row.form = "each"
+            return self.each(row, previous)
+        if spec.condition is not None and not self.decide(spec.condition):
+            row.form = "absent"
+            return self.first_input(spec, previous)
+        if spec.repeat is not None:
+            row.form = "repeat"
+            return self.repeat(row, previous)
+        call = cast("Call", spec.call.expression)
+        return self.apply(row, self.scope.path(row.key), call, self.arriving(row, previous))
+
+    def failed(self, row: Row, message: str) -> Tensor:
+        """Put a row that failed into the graph, so that a drawing can show it."""
+        path = self.scope.path(row.key)
+        graph = self.context.graph
+        graph.failed.setdefault(path, message)
+        if path not in graph:
+            kind = callee_text(row.spec.call.expression)
+            graph.add(Node(path, None, kind, row.name, (), None, path, row.spec.span))
+        return Tensor(None, path)
+
+    def decide(self, phrase: Phrase) -> Any:
+        """Evaluate what decides the structure; the parameters it reads cannot stay open."""
+        try:
+            return self.scope.evaluate.pin(self.scope.evaluate(phrase.expression))
+        except ExpressionError as error:
+            self.context.fault(error, phrase)
+            raise Reported from None
+
+    def first_input(self, spec: RowSpec, previous: Any) -> Any:
+        return self.scope.evaluate(spec.inputs[0]) if spec.inputs else previous
+
+    def arriving(self, row: Row, previous: Any) -> list[Any]:
+        """Return the values that a row takes: those it names, or those of the row before."""
+        spec = row.spec
+        if spec.inputs is None:
+            is_first = not self.instance.rows and isinstance(previous, list)
+            values = cast("list[Any]", previous) if is_first else [previous]
+        else:
+            named = [*spec.inputs, *(value for _, value, _ in spec.keywords)]
+            values = [self.scope.evaluate(value) for value in named]
+        return [part for value in values for part in spread(value)]
+
+    # -- repeats and loops
+
+    def repeat(self, row: Row, previous: Any) -> Any:
+        """Apply a row several times in series."""
+        spec = row.spec
+        phrase = cast("Phrase", spec.repeat)
+        count = self.decide(phrase)
+        if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MOST_REPEATS:
+            shown = f"{count:,}" if isinstance(count, int) else count
+            message = f"`repeat` is a whole number from 1 to {MOST_REPEATS:,}; this is {shown}"
+            self.context.add("E0218", message, phrase.span, "not possible", help="repeat less")
+            raise Reported
+        call = cast("Call", spec.call.expression)
+        values = self.arriving(row, previous)
+        value: Any = None
+        for index in range(int(count)):
+            path = self.scope.path(f"{row.key}.{index}")
+            value = self.apply(row, path, call if index else _first_round(spec, call), values)
+            values = spread(value)
+        return value
+
+    def each(self, row: Row, previous: Any) -> list[Any]:
+        """Apply a row to the items of lists that walk together."""
+        spec = row.spec
+        lists = self.walked(spec)
+        results: list[Any] = []
+        loops = self.scope.loops
+        outer = dict(loops)
+        loops[spec.name or row.key] = results
+        for index in range(len(next(iter(lists.values()), []))):
+            loops.update({name: items[index] for name, items in lists.items()})
+            results.append(self.turn(row, index, previous))
+        loops.clear()
+        loops.update(outer)
+        return results
+
+    def turn(self, row: Row, index: int, previous: Any) -> Any:
+        spec = row.spec
+        if spec.condition is not None and not self.decide(spec.condition):
+            return self.first_input(spec, previous)
+        key = row.key if spec.shared else f"{row.key}.{index}"
+        values = self.arriving(row, previous)
+        return self.apply(row, self.scope.path(key), cast("Call", spec.call.expression), values)
+
+    def walked(self, spec: RowSpec) -> dict[str, list[Any]]:
+        """Return the lists of a loop, which are equally long."""
+        lists = {name: self.items(phrase) for name, phrase in spec.each}
+        if len({len(items) for items in lists.values()}) > 1:
+            counts = ", ".join(f"`{name}` has {len(items)}" for name, items in lists.items())
+            message = f"lists that walk together differ in length: {counts}"
+            span = spec.each[-1][1].span
+            help = "give each list one item for each turn"  # noqa: A001
+            self.context.add("E0307", message, span, "another length", help=help)
+            raise Reported
+        return lists
+
+    def items(self, phrase: Phrase) -> list[Any]:
+        try:
+            value = self.scope.evaluate(phrase.expression)
+        except ExpressionError as error:
+            self.context.fault(error, phrase)
+            raise Reported from None
+        if isinstance(value, (list, tuple)):
+            return list(cast("list[Any]", value))
+        if isinstance(value, Result):
+            return [part for output in value.values() for part in spread(output)]
+        if not isinstance(value, Tensor) or value.shape is not None:
+            message = "`for` walks over a list"
+            self.context.add("E0210", message, phrase.span, "not a list")
+        raise Reported
+
+    # -- calls
+
+    def apply(self, row: Row, path: str, call: Call, values: list[Any]) -> Any:
+        """Apply a row's call once and return its value."""
+        self.context.spend(row.spec.span)
+        target = resolve(self.context, self.scope, call.function)
+        use = self.context.next_use(path)
+        if isinstance(target, type):
+            value: Any = apply_op(self.context, self.scope, row, (target, call), (use, path), values)
+        else:
+            value = self.apply_module(row, target, call, use, values)
+        self.expect(row, value, use)
+        return value
+
+    def apply_module(
+        self, row: Row, module: ModuleSpec, call: Call, path: str, values: list[Any]
+    ) -> Result:
+        open_modules = self.context.modules
+        if module in open_modules or len(open_modules) >= DEEPEST_MODULES:
+            chain = " -> ".join(entry.name for entry in [*open_modules, module])
+            message = f"`{module.name}` is inside itself: {chain}"
+            raise ExpressionError(message, call.function.at, code="E0308")
+        opened = open_module(self.scope, module, call, path, values)
+        with self.context.calling(module, row.spec.call.at(call.at)):
+            expand(self.context, opened.scope)
+        inner: Instance = opened.scope.instance
+        result = Result(inner, opened.replacements, {})
+        row.applies.append(Apply(path, inner, opened.arguments, tuple(values), result))
+        return result
+
+    def expect(self, row: Row, value: Any, path: str) -> None:
+        """Note what a row should give; it is judged once the graph is whole.
+
+        Expectations hold for the sizes that their own file declares: not where the file is used
+        by another, and not at another input size.
+        """
+        phrase, graph = row.spec.expect, self.context.graph
+        if phrase is None or self.scope.spec is not graph.spec or graph.is_resized:
+            return
+        try:
+            for expression, part in _expected_parts(phrase, value):
+                for tensor in leaves(part):
+                    if tensor.shape is not None:
+                        expected = self.scope.expected(expression, tensor.shape)
+                        found = Expectation(path, tensor.origin, expected, tensor.shape, phrase)
+                        graph.expectations.append(found)
+        except ExpressionError as error:
+            self.context.fault(error, phrase)
+
+
+def _first_round(spec: RowSpec, call: Call) -> Call:
+    """Return the call of the first round, with the arguments under `first` in place."""
+    changed = {name for name, _ in spec.first}
+    kept = tuple(keyword for keyword in call.keywords if keyword[0] not in changed)
+    extra = tuple((name, phrase.expression, call.at) for name, phrase in spec.first)
+    return replace(call, keywords=kept + extra)
+
+
+def _expected_parts(phrase: Phrase, value: Any) -> list[tuple[Expression, Any]]:
+    """Pair what is expected with what it is expected of: the value, or its named outputs."""
+    expression = phrase.expression
+    if not isinstance(expression, Shapes):
+        return [(expression, value)]
+    return [(part, value.tap(name, expression.at)) for name, part in expression.items]

@@ -1,0 +1,223 @@
+"""Open a module for a call: its parameters, and its inputs under the names it has for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+from specc.documents import plain as data
+from specc.documents import suggest
+from specc.ir.binding import Bound, bind
+from specc.ir.graph import Instance
+from specc.ir.scope import Scope
+from specc.ir.tensors import Callee, Tensor, leaves
+from specc.ops import OPS
+from specc.values.dimensions import Shape, shape_text
+from specc.values.expression import Call, ExpressionError, Name
+from specc.values.traced import plain, traced
+
+if TYPE_CHECKING:
+    from specc.ir.spec import ModuleSpec, ParamSpec, Phrase, Spec
+
+__all__ = ["Opened", "open_module", "open_parameter", "variant_params"]
+
+
+@dataclass(slots=True)
+class Opened:
+    """A module ready to be expanded.
+
+    Attributes:
+        arguments: the parameters' values, as the caller writes them.
+        replacements: what each name that is open inside stands for outside.
+    """
+
+    scope: Scope
+    arguments: dict[str, Any]
+    replacements: dict[str, object] = field(default_factory=dict[str, object])
+
+
+def open_module(
+    caller: Scope, module: ModuleSpec, call: Call, path: str, values: list[Any]
+) -> Opened:
+    """Bind a call's arguments and inputs.
+
+    Raises:
+        ExpressionError: the arguments or inputs do not fit.
+    """
+    arguments = _arguments(module, call, caller)
+    spec = cast("Spec", module.spec)
+    params = {name: open_parameter(spec, name, value) for name, value in arguments.items()}
+    scope = Scope(Instance(path, module, params, env=dict(params)))
+    opened = Opened(scope, arguments, dict(arguments))
+    _enter(opened, values, call)
+    return opened
+
+
+def open_parameter(spec: Spec, name: str, value: object) -> object:
+    """Return a parameter's value as its module sees it: a number is also an open name."""
+    if isinstance(value, str) and (value in OPS or value in spec.modules):
+        return Callee(value)
+    if isinstance(value, (list, tuple)):
+        return _closed(cast("list[object]", value))
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return traced(value, Name(name))
+    return value
+
+
+def variant_params(spec: Spec, name: str) -> dict[str, Any]:
+    """Return a variant's parameter values."""
+    entries = spec.variants[name].entries
+    return {key.name: data(node) for key, node in entries if key.name != "expect"}
+
+
+def _closed(values: list[object]) -> list[object]:
+    """Copy a list without the caller's formulas."""
+    return [_closed_item(item) for item in values]
+
+
+def _closed_item(item: object) -> object:
+    if isinstance(item, (list, tuple)):
+        return _closed(cast("list[object]", item))
+    if isinstance(item, (int, float)) and not isinstance(item, bool):
+        return plain(item)
+    return item
+
+
+# -- arguments
+
+
+def _arguments(module: ModuleSpec, call: Call, caller: Scope) -> dict[str, Any]:
+    """Check a call's arguments against the declared types and fill in the defaults."""
+    names = [*module.params, *(["variant"] if _is_root(module) else [])]
+    bound = bind(call, names, caller.evaluate, module.name)
+    given = _with_variant(module, bound)
+    for name in given:
+        if name not in module.params:
+            message = f"`{module.name}` has no parameter `{name}`"
+            near = suggest(name, list(module.params))
+            takes = f"it takes {', '.join(module.params) or 'nothing'}"
+            help = f"did you mean `{near}`?" if near else takes  # noqa: A001
+            raise ExpressionError(message, bound.places[name], help, "E0206")
+    return {
+        name: _argument(module, param, given, bound, call) for name, param in module.params.items()
+    }
+
+
+def _argument(
+    module: ModuleSpec, param: ParamSpec, given: dict[str, Any], bound: Bound, call: Call
+) -> Any:
+    if param.name in given:
+        value = given[param.name]
+        if not _fits(value, param):
+            shown = value.name if isinstance(value, Callee) else repr(value)
+            message = f"`{param.name}` of `{module.name}` is {param.kind}; this is {shown}"
+            raise ExpressionError(message, bound.places.get(param.name, call.at), code="E0210")
+        return value
+    if param.required:
+        message = f"`{module.name}` needs `{param.name}`"
+        help = f"`{module.name}({', '.join(module.params)})`"  # noqa: A001
+        raise ExpressionError(message, call.function.at, help, "E0207")
+    return param.default
+
+
+def _is_root(module: ModuleSpec) -> bool:
+    return module.spec is not None and module.spec.root is module
+
+
+def _with_variant(module: ModuleSpec, bound: Bound) -> dict[str, Any]:
+    """Return the arguments given, over those of the variant they name."""
+    given = dict(bound.values)
+    spec = cast("Spec", module.spec)
+    variant = given.pop("variant", None) if _is_root(module) else None
+    if variant is None:
+        return given
+    if variant not in spec.variants:
+        near = suggest(str(variant), list(spec.variants))
+        message = f"`{spec.name}` has no variant {variant!r}"
+        known = f"it has {', '.join(spec.variants) or 'none'}"
+        help = f"did you mean {near!r}?" if near else known  # noqa: A001
+        raise ExpressionError(message, bound.places["variant"], help, "E0310")
+    return variant_params(spec, str(variant)) | given
+
+
+def _fits(value: object, param: ParamSpec) -> bool:
+    """Whether a value has a parameter's type."""
+    if param.default is None and not param.required:
+        return True
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    match param.kind:
+        case "int":
+            return is_number and isinstance(value, int)
+        case "float":
+            return is_number
+        case "bool":
+            return isinstance(value, bool)
+        case "list":
+            return isinstance(value, (list, tuple))
+        case "str":
+            return isinstance(value, (str, Callee))
+        case _:
+            return isinstance(value, Callee)
+
+
+# -- inputs
+
+
+def _enter(opened: Opened, values: list[Any], call: Call) -> None:
+    """Give a module its inputs."""
+    instance = opened.scope.instance
+    module = instance.spec
+    names = [declared.name for declared in module.inputs] or ["x"]
+    shapes = {declared.name: declared.shape for declared in module.inputs}
+    if len(names) == 1 and len(values) > 1:
+        values = [values]
+    if len(names) != len(values):
+        message = f"`{module.name}` takes {len(names)} inputs ({', '.join(names)})"
+        raise ExpressionError(f"{message}; it is given {len(values)}", call.at, code="E0305")
+    for name, value in zip(names, values, strict=True):
+        if isinstance(value, list):
+            inner: Any = [Tensor(t.shape, t.origin) for t in leaves(cast("Any", value))]
+        else:
+            formal = "in_channels" if len(names) == 1 else f"{name}_channels"
+            inner = _arrive(opened, shapes.get(name), value, formal, call)
+        instance.inputs[name] = instance.env[name] = inner
+
+
+def _arrive(
+    opened: Opened, declared: Phrase | None, value: Any, formal: str, call: Call
+) -> Tensor:
+    """Return a tensor as a module sees it: its channels are an argument of the class."""
+    tensor = next(leaves(value), Tensor(None, ""))
+    shape = tensor.shape
+    if shape is None:
+        return Tensor(None, tensor.origin)
+    sides = [int(side) if isinstance(side, int) else side for side in shape]
+    if declared is not None:
+        formal = _bind_sizes(opened, declared, shape, call) or formal
+    if len(shape) > 1 and isinstance(shape[1], int):
+        opened.replacements[formal] = shape[1]
+        sides[1] = cast("int", traced(int(shape[1]), Name(formal)))
+    return Tensor(tuple(sides), tensor.origin)
+
+
+def _bind_sizes(opened: Opened, declared: Phrase, shape: Shape, call: Call) -> str | None:
+    """Compare a declared shape with what arrives; return the name it gives to the channels."""
+    instance = opened.scope.instance
+    items = cast("Any", declared.expression).items
+    if len(items) != len(shape):
+        arriving = shape_text(shape, batch=True)
+        message = f"`{instance.spec.name}` takes {len(items)} dimensions; {arriving} arrives"
+        raise ExpressionError(message, call.at, code="E0406")
+    formal: str | None = None
+    for place, (item, side) in enumerate(zip(items, shape, strict=True)):
+        is_new = isinstance(item, Name) and item.id not in instance.params
+        if is_new and place == 1 and isinstance(side, int):
+            formal = item.id
+            instance.env[item.id] = traced(int(side), Name(item.id))
+        if is_new or not isinstance(side, int):
+            continue
+        wanted = opened.scope.evaluate(item)
+        if wanted != side:
+            message = f"`{instance.spec.name}` wants {wanted} in dimension {place}"
+            raise ExpressionError(f"{message}; {shape_text(shape)} arrives", call.at, code="E0401")
+    return formal
