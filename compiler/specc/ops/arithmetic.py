@@ -26,12 +26,14 @@ class _Elementwise(Op):
         return result
 
     def _broadcast(self, a: Shape, b: Shape, place: int) -> Shape:
-        message = f"these shapes differ: {shape_text(a)} and {shape_text(b)}"
+        shapes = f"{shape_text(a)} and {shape_text(b)}"
         if len(a) != len(b):
-            raise ShapeError("E0403", message, inputs=(0, place))
+            message = f"these have different numbers of dimensions: {shapes}"
+            raise ShapeError("E0406", message, inputs=(0, place))
         sides: list[Dim] = []
         for left, right in zip(a, b, strict=True):
             if left != right and 1 not in (left, right):
+                message = f"these shapes differ: {shapes}"
                 raise ShapeError("E0403", message, inputs=(0, place))
             sides.append(right if left == 1 else left)
         return tuple(sides)

@@ -263,7 +263,7 @@ class Op(Declaration):
         raise NotImplementedError
 
     def alternatives(self) -> Iterator[tuple[str, object, Op]]:
-        """Yield the op with one attribute changed, for repairs: the attribute, the value, the op."""
+        """Yield attribute, value and the op with that one changed, for repairs."""
         for name, declared in self.arguments.items():
             for value in declared.tries:
                 changed = type(self)(**self.settings() | {name: value})

@@ -116,7 +116,8 @@ class MaxPool2d(_Pool):
         "Step of the window; the kernel's side if left out.", default=None, tries=(1, 2)
     )
     padding: Pair | str = argument(
-        "Negative infinity at each end; `'tf_same'` is TensorFlow's SAME from the size that arrives.",
+        "Negative infinity at each end; `'tf_same'` is TensorFlow's SAME, from the size that"
+        " arrives.",
         {"anyOf": [*pair_schemas(integer_schema(0)), {"enum": ["tf_same"]}]},
         default=0,
         tries=(0, 1),

@@ -19,9 +19,9 @@ DOCUMENTED_REFUSALS: tuple[tuple[str, str, str], ...] = (
     ("Softmax", "dim: *", "the dimension has to be said; torch guesses it, and warns"),
     ("Identity", "*: unknown argument", "nn.Identity swallows any argument"),
     # What may arrive and leave.
+    ("Add Mul", "E0406 None", "tensors of different rank are not aligned for the writer"),
     ("*", "E0406 None", "a map is (N, C, H, W); torch takes some with fewer or more dimensions"),
-    ("*", "E0402 *", "a map is never empty; torch makes some of no size"),
-    ("Add Mul", "E0403 None", "tensors of different rank are not aligned for the writer"),
+    ("Upsample ZeroPad2d", "E0402 *", "a map is never empty; torch makes some of no size"),
     (
         "Cat Flatten Permute",
         "E0408 *",

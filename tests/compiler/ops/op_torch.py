@@ -1,4 +1,4 @@
-"""Torch's side: build what an op emits, run it on the meta device or the CPU, and tell the result."""
+"""Torch's side: build what an op emits and run it on the meta device or the CPU."""
 
 from __future__ import annotations
 
