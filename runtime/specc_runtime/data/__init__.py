@@ -1,0 +1,35 @@
+"""Annotated images in, training batches out.
+
+    open_dataset -> Dataset -> Loader -> Batch -> photometric -> the network
+
+A data set is scanned once, when it is opened: every rule about bad input is applied there and
+counted in its `Report`. Geometry (zoom, crop, flip, resize) runs on the CPU as one affine warp and
+leaves uint8 images of the network's size; colour distortion runs batched on the training device.
+
+All that is random is a pure function of (seed, epoch, index), so nothing about it has to be saved:
+a run resumed at any batch of any epoch sees the same data as one that was never interrupted.
+"""
+
+from specc_runtime.data.augment import SSDAugmentation
+from specc_runtime.data.batch import Batch
+from specc_runtime.data.colour import photometric
+from specc_runtime.data.dataset import Annotation, Dataset, Limits
+from specc_runtime.data.images import UnreadableImage
+from specc_runtime.data.loader import Loader
+from specc_runtime.data.report import DataError, Fault, Report
+from specc_runtime.data.voc import open_dataset
+
+__all__ = [
+    "Annotation",
+    "Batch",
+    "DataError",
+    "Dataset",
+    "Fault",
+    "Limits",
+    "Loader",
+    "Report",
+    "SSDAugmentation",
+    "UnreadableImage",
+    "open_dataset",
+    "photometric",
+]

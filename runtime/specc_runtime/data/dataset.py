@@ -1,0 +1,124 @@
+"""A split of a data set in memory: what is annotated, and the pixels on demand."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from specc_runtime.data.cache import ImageCache
+from specc_runtime.data.images import UnreadableImage, decode
+from specc_runtime.data.report import DataError, Fault, Report
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much bad input is borne.
+
+    `left_out` is the share of a split's samples that may be left out, at the scan and in training
+    together, before the data set is refused.
+    """
+
+    max_pixels: int = 100_000_000
+    max_annotation_bytes: int = 10_000_000
+    left_out: float = 0.05
+
+
+USUAL_LIMITS = Limits()
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """One image and its objects.
+
+    Boxes are float32 [N, 4], x1 y1 x2 y2 in pixels of the image, whose first pixel reaches from
+    0 to 1. Labels are int64 [N], 0-based positions in the data set's classes (no background).
+    `difficult` is bool [N]: objects that neither help nor harm a score.
+    """
+
+    path: Path
+    height: int
+    width: int
+    apply_exif: bool
+    boxes: np.ndarray
+    labels: np.ndarray
+    difficult: np.ndarray
+
+
+class Dataset:
+    """The samples of one split, in the order of its list.
+
+    Args:
+        classes: names, in the order of the labels.
+        annotations: the samples that can be used.
+        report: what the scan found.
+        limits: when to refuse the set.
+        cache_bytes: decoded images are kept in memory up to this many bytes.
+
+    Raises:
+        DataError: no sample is left, or too many were left out.
+    """
+
+    def __init__(
+        self,
+        classes: tuple[str, ...],
+        annotations: Sequence[Annotation],
+        report: Report,
+        limits: Limits = USUAL_LIMITS,
+        cache_bytes: int = 0,
+    ) -> None:
+        self.classes = classes
+        self.annotations = tuple(annotations)
+        self.report = report
+        self.limits = limits
+        self._quarantined: set[int] = set()
+        self._cache = ImageCache([(a.height, a.width) for a in self.annotations], cache_bytes)
+        report.images = len(self.annotations)
+        report.boxes = sum(len(a.boxes) for a in self.annotations)
+        report.difficult = sum(int(a.difficult.sum()) for a in self.annotations)
+        self._refuse_if_too_bad()
+
+    def __len__(self) -> int:
+        return len(self.annotations)
+
+    @property
+    def most_boxes(self) -> int:
+        """Objects on the fullest image: the least that a loader's `max_boxes` can be."""
+        return max((len(a.boxes) for a in self.annotations), default=0)
+
+    def image(self, index: int) -> np.ndarray:
+        """Pixels of one sample, RGB uint8 [H, W, 3]; not to be written to.
+
+        Raises:
+            UnreadableImage: the file is damaged, or is no longer the one that was scanned.
+        """
+        if (cached := self._cache.get(index)) is not None:
+            return cached
+        annotation = self.annotations[index]
+        image = decode(annotation.path, annotation.apply_exif)
+        if image.shape[:2] != (annotation.height, annotation.width):
+            raise UnreadableImage(f"{annotation.path.name}: changed since it was scanned")
+        self._cache.put(index, image)
+        return image
+
+    def quarantine(self, index: int, why: str) -> None:
+        """Count a sample whose image turned out unreadable, once however often it is met.
+
+        Raises:
+            DataError: too many samples are left out by now.
+        """
+        if index not in self._quarantined:
+            self._quarantined.add(index)
+            self.report.note(Fault.BAD_IMAGE, why)
+            self._refuse_if_too_bad()
+
+    def _refuse_if_too_bad(self) -> None:
+        usable = len(self) - len(self._quarantined)
+        if usable == 0:
+            raise DataError(f"no usable image in this split\n{self.report.table()}")
+        share = self.report.left_out / (usable + self.report.left_out)
+        if share > self.limits.left_out:
+            raise DataError(
+                f"{share:.0%} of the samples cannot be used, and {self.limits.left_out:.0%} may be: "
+                f"mend the data or raise Limits.left_out\n{self.report.table()}"
+            )

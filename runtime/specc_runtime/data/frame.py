@@ -1,0 +1,54 @@
+"""The image as its annotator saw it, and where a VOC box lies in it (rules: `specc_runtime.data.voc`)."""
+
+import math
+from dataclasses import dataclass
+
+from specc_runtime.data.images import Header
+from specc_runtime.data.report import Fault
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Size of the image as it will be decoded, and (across, down) from annotated to its pixels."""
+
+    height: int
+    width: int
+    apply_exif: bool = True
+    scale: tuple[float, float] = (1.0, 1.0)
+
+    @property
+    def rescales(self) -> bool:
+        return self.scale != (1.0, 1.0)
+
+    def place(
+        self, corners: tuple[float, float, float, float]
+    ) -> tuple[Fault | None, tuple[float, ...] | None]:
+        """What is wrong with VOC corners, if anything, and the box in pixels, unless dropped."""
+        xmin, ymin, xmax, ymax = corners
+        if not all(map(math.isfinite, corners)):
+            return Fault.NOT_FINITE, None
+        if xmax <= xmin or ymax <= ymin:
+            return Fault.EMPTY, None
+        across, down = self.scale
+        drawn = ((xmin - 1) * across, (ymin - 1) * down, xmax * across, ymax * down)
+        limits = (self.width, self.height) * 2
+        box = tuple(min(max(side, 0.0), end) for side, end in zip(drawn, limits, strict=True))
+        if box[2] <= box[0] or box[3] <= box[1]:
+            return Fault.OUTSIDE, None
+        moved = max(abs(new - old) for new, old in zip(box, drawn, strict=True))
+        return (Fault.CLIPPED if moved > 1.0 else None), box
+
+
+def frame_of(annotated: tuple[float, float] | None, header: Header) -> Frame | None:
+    """The frame for an annotated (height, width); None if that is the size of another image."""
+    shown, stored = header.shown, (header.height, header.width)
+    if annotated is None or annotated == shown:
+        return Frame(*shown)
+    if annotated == stored:
+        return Frame(*stored, apply_exif=False)
+    if annotated == shown[::-1]:
+        return Frame(*shown)
+    down, across = shown[0] / annotated[0], shown[1] / annotated[1]
+    if abs(down / across - 1) > 0.01:
+        return None
+    return Frame(*shown, scale=(across, down))

@@ -1,0 +1,113 @@
+"""Image files: their size without decoding, and their pixels, always as RGB uint8 [H, W, 3].
+
+JPEG and PNG are read. Grey, CMYK, 16-bit and transparent images become 8-bit RGB.
+"""
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_QUARTER_TURNS = (5, 6, 7, 8)
+"""EXIF orientations that swap width and height (Exif 2.32, tag 0x0112)."""
+
+
+class UnreadableImage(Exception):
+    """An image file that is missing, damaged, too large or of a format that is not read."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """An image's size as stored, in pixels, and its EXIF orientation (1: upright)."""
+
+    height: int
+    width: int
+    orientation: int = 1
+
+    @property
+    def shown(self) -> tuple[int, int]:
+        """(height, width) once the EXIF orientation is applied."""
+        if self.orientation in _QUARTER_TURNS:
+            return self.width, self.height
+        return self.height, self.width
+
+
+def read_header(path: Path, max_pixels: int) -> Header:
+    """Size and orientation from the first bytes of a file, before anything is allocated for it.
+
+    Raises:
+        UnreadableImage: not a JPEG or PNG, cut short, or more than `max_pixels` pixels.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(65536)
+            if start.startswith(_PNG):
+                width, height = struct.unpack(">II", start[16:24])
+                header = Header(height, width)
+            elif start.startswith(b"\xff\xd8"):
+                header = _jpeg_header(start)
+                if header is None:  # long metadata comes before the frame header
+                    header = _jpeg_header(start + file.read())
+            else:
+                raise UnreadableImage("neither JPEG nor PNG")
+    except (OSError, struct.error) as error:
+        raise UnreadableImage(str(error)) from error
+    if header is None or header.height * header.width == 0:
+        raise UnreadableImage("no image size in the file")
+    if header.height * header.width > max_pixels:
+        raise UnreadableImage(f"{header.width}x{header.height} is over {max_pixels:,} pixels")
+    return header
+
+
+def decode(path: Path, apply_exif: bool = True) -> np.ndarray:
+    """The pixels of an image file, RGB uint8 [H, W, 3].
+
+    Raises:
+        UnreadableImage: missing, truncated or damaged.
+    """
+    flags = cv2.IMREAD_COLOR_RGB | (0 if apply_exif else cv2.IMREAD_IGNORE_ORIENTATION)
+    try:
+        image = cv2.imdecode(np.fromfile(path, dtype=np.uint8), flags)
+    except (OSError, cv2.error) as error:
+        raise UnreadableImage(f"{path.name}: {error}") from error
+    if image is None:
+        raise UnreadableImage(f"{path.name}: truncated or damaged")
+    return image
+
+
+def _jpeg_header(data: bytes) -> Header | None:
+    """Walk a JPEG's segments to its frame header; None if `data` ends before it (ITU T.81, B.1)."""
+    at, orientation = 2, 1
+    while at + 9 <= len(data):
+        if data[at] != 0xFF:
+            raise UnreadableImage("damaged JPEG segments")
+        marker = data[at + 1]
+        if marker == 0xFF:  # a fill byte before the marker
+            at += 1
+            continue
+        length = int.from_bytes(data[at + 2 : at + 4], "big")
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            height, width = struct.unpack(">HH", data[at + 5 : at + 9])
+            return Header(height, width, orientation)
+        if marker == 0xE1 and data[at + 4 : at + 10] == b"Exif\0\0":
+            orientation = _orientation(data[at + 10 : at + 2 + length])
+        at += 2 + length
+    return None
+
+
+def _orientation(tiff: bytes) -> int:
+    """Tag 0x0112 of an EXIF block's first directory; 1 where there is none or it is damaged."""
+    order = "<" if tiff[:2] == b"II" else ">"
+    try:
+        (at,) = struct.unpack_from(f"{order}I", tiff, 4)
+        (entries,) = struct.unpack_from(f"{order}H", tiff, at)
+        for entry in range(entries):
+            tag, _, _, value = struct.unpack_from(f"{order}HHIH", tiff, at + 2 + 12 * entry)
+            if tag == 0x0112 and 1 <= value <= 8:
+                return value
+    except struct.error:
+        pass
+    return 1

@@ -1,0 +1,169 @@
+"""Batches of fixed shape, read by worker processes, in an order that depends on nothing but seeds."""
+
+import math
+from collections.abc import Iterator
+from functools import partial
+
+import cv2
+import numpy as np
+import torch
+from torch.utils import data
+
+from specc_runtime.data.augment import SSD_AUGMENTATION, SSDAugmentation
+from specc_runtime.data.batch import Batch, Sample, Unreadable, collate
+from specc_runtime.data.dataset import Dataset
+from specc_runtime.data.draws import Purpose, generator, permutation
+from specc_runtime.data.images import UnreadableImage
+from specc_runtime.data.view import View
+
+
+class Loader:
+    """Iterates over the batches of one epoch.
+
+    In training, the order is shuffled, images are augmented and the last partial batch is dropped;
+    in evaluation all images come in order, stretched to `size`. Both order and augmentation are pure
+    functions of (seed, epoch, index), so the number of workers, or a restart with `start`, changes
+    nothing. An image that turns out unreadable is quarantined: in training another of its batch
+    takes its place, in evaluation the batch is shorter by one.
+
+    Args:
+        dataset: what to read.
+        size: (height, width) of the network's input, in pixels.
+        batch: images a batch, on this rank.
+        seed: of the run.
+        epoch: counted from 0.
+        train: shuffle and augment.
+        workers: processes that read; 0 reads in this one. They are forked, and live until the loader
+            is dropped: `set_epoch` goes on to the next epoch with the same ones.
+        max_boxes: room for objects on an image; the shapes of a batch depend on it.
+        start: batches to skip.
+        rank, world: this process takes every `world`-th image, from the `rank`-th on; in training
+            all ranks have the same number of batches.
+        augmentation: geometric augmentation in training.
+
+    Raises:
+        ValueError: `max_boxes` is too small for the data set, or an epoch has no whole batch.
+        DataError: while iterating, when too many images are unreadable.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        *,
+        size: tuple[int, int],
+        batch: int,
+        seed: int,
+        epoch: int,
+        train: bool,
+        workers: int,
+        max_boxes: int,
+        start: int = 0,
+        rank: int = 0,
+        world: int = 1,
+        augmentation: SSDAugmentation = SSD_AUGMENTATION,
+    ) -> None:
+        if max_boxes < dataset.most_boxes:
+            raise ValueError(
+                f"max_boxes is {max_boxes}, but an image has {dataset.most_boxes} objects: "
+                f"set max_boxes to {dataset.most_boxes} or more"
+            )
+        self._dataset = dataset
+        self._keys = _Keys(len(dataset), batch, seed, train, rank, world)
+        if len(self._keys) == 0:
+            raise ValueError(
+                f"{len(dataset)} images do not fill a batch of {batch} x {world} ranks"
+            )
+        self._batches = data.DataLoader(
+            _Reader(dataset, size, seed, augmentation if train else None),
+            batch_sampler=self._keys,
+            num_workers=workers,
+            collate_fn=partial(collate, max_boxes=max_boxes, refill=train),
+            worker_init_fn=_one_thread,
+            persistent_workers=workers > 0,
+            multiprocessing_context="fork" if workers else None,
+            pin_memory=torch.cuda.is_available(),
+        )
+        self.set_epoch(epoch, start)
+
+    def set_epoch(self, epoch: int, start: int = 0) -> None:
+        """Make the next iteration run through `epoch`, without its first `start` batches."""
+        self._keys.epoch = epoch
+        self._keys.start = start
+
+    def __len__(self) -> int:
+        """Batches in a whole epoch, whatever `start` is."""
+        return len(self._keys)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for batch, unreadable in self._batches:
+            for sample in unreadable:
+                self._dataset.quarantine(sample.index, sample.why)
+            if batch is not None:
+                yield batch
+
+
+class _Keys:
+    """Batch sampler: lists of (epoch, index), all that a worker needs to make a sample."""
+
+    def __init__(
+        self, images: int, batch: int, seed: int, train: bool, rank: int, world: int
+    ) -> None:
+        self.images, self.batch, self.seed, self.train = images, batch, seed, train
+        self.rank, self.world = rank, world
+        self.epoch = self.start = 0
+
+    def __len__(self) -> int:
+        if self.train:
+            return self.images // (self.batch * self.world)
+        return math.ceil(len(range(self.rank, self.images, self.world)) / self.batch)
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        order = np.arange(self.images)
+        if self.train:
+            order = permutation(self.seed, self.epoch, self.images)
+        order = order[self.rank :: self.world].tolist()
+        for number in range(self.start, len(self)):
+            indices = order[number * self.batch : (number + 1) * self.batch]
+            yield [(self.epoch, index) for index in indices]
+
+
+class _Reader(data.Dataset["Sample | Unreadable"]):
+    """Makes the sample of a key (epoch, index); `augmentation` None shows the whole image."""
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        size: tuple[int, int],
+        seed: int,
+        augmentation: SSDAugmentation | None,
+    ) -> None:
+        self.dataset, self.size, self.seed = dataset, size, seed
+        self.augmentation = augmentation
+
+    def __getitem__(self, key: tuple[int, int]) -> Sample | Unreadable:
+        epoch, index = key
+        found = self.dataset.annotations[index]
+        try:
+            image = self.dataset.image(index)
+        except UnreadableImage as error:
+            return Unreadable(index, str(error))
+        if self.augmentation is None:
+            view, fill, min_side = View.whole(found.height, found.width), (0, 0, 0), 0.0
+        else:
+            rng = generator(Purpose.GEOMETRY, self.seed, epoch, index)
+            view = self.augmentation.draw(rng, found.boxes, found.height, found.width)
+            fill, min_side = self.augmentation.fill, self.augmentation.min_side
+        boxes, kept = view.place(found.boxes, self.size, min_side)
+        return Sample(
+            view.render(image, self.size, fill),
+            boxes,
+            found.labels[kept],
+            found.difficult[kept],
+            (found.height, found.width),
+            index,
+        )
+
+
+def _one_thread(_: int) -> None:
+    """A worker is one of many: OpenCV's own threads would only compete with the others."""
+    cv2.setNumThreads(0)

@@ -1,0 +1,42 @@
+"""XML from strangers: elements and text, and nothing that a document could make grow."""
+
+from pathlib import Path
+from xml.etree.ElementTree import Element, TreeBuilder
+from xml.parsers import expat
+
+
+class BadXml(Exception):
+    """A file that is not well-formed, is too large, or declares a document type."""
+
+
+def read_xml(path: Path, max_bytes: int) -> Element:
+    """The root element of an XML file.
+
+    A DOCTYPE is refused where it starts, and with it every entity that it could declare: billion
+    laughs, quadratic blow-up and external entities all need one.
+
+    Raises:
+        BadXml: see there.
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise BadXml(f"over {max_bytes:,} bytes")
+
+    builder = TreeBuilder()
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+    parser.StartElementHandler = builder.start
+    parser.EndElementHandler = builder.end
+    parser.CharacterDataHandler = builder.data
+    parser.StartDoctypeDeclHandler = _refuse_doctype
+    try:
+        parser.Parse(data, True)
+    except (expat.ExpatError, ValueError, LookupError) as error:  # the last two: odd encodings
+        raise BadXml(str(error)) from error
+    return builder.close()
+
+
+def _refuse_doctype(*_: object) -> None:
+    raise BadXml("a DOCTYPE is not accepted")

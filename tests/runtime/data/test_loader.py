@@ -1,0 +1,179 @@
+"""Order, augmentation, shapes, resumption and unreadable images of the loader."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from specc_runtime.data import Batch, DataError, Dataset, Fault, Limits, Loader, open_dataset
+
+from .voc_folder import VocFolder, picture
+
+USUAL: dict[str, Any] = {
+    "size": (64, 96),
+    "batch": 5,
+    "seed": 3,
+    "epoch": 0,
+    "train": True,
+    "workers": 0,
+    "max_boxes": 16,
+}
+
+
+def load(dataset: Dataset, **changes: Any) -> list[Batch]:
+    return list(Loader(dataset, **{**USUAL, **changes}))
+
+
+def assert_same(a: list[Batch], b: list[Batch]) -> None:
+    assert len(a) == len(b) > 0
+    for one, other in zip(a, b, strict=True):
+        for field, left, right in zip(Batch._fields, one, other, strict=True):
+            assert torch.equal(left, right), field
+
+
+@pytest.fixture
+def train(shapes: Path) -> Dataset:
+    return open_dataset(shapes, "train")
+
+
+def test_shapes_and_types(train: Dataset) -> None:
+    batches = load(train)
+    assert len(batches) == len(Loader(train, **USUAL)) == 28 // 5
+    for batch in batches:
+        assert batch.images.shape == (5, 3, 64, 96) and batch.images.dtype == torch.uint8
+        assert batch.images.is_contiguous(memory_format=torch.channels_last)
+        assert batch.boxes.shape == (5, 16, 4) and batch.boxes.dtype == torch.float32
+        assert batch.labels.shape == batch.difficult.shape == (5, 16)
+        assert batch.labels.dtype == torch.int64 and batch.difficult.dtype == torch.bool
+        assert batch.sizes.tolist() == [[120, 160]] * 5 and batch.sizes.dtype == torch.int32
+        assert batch.indices.dtype == torch.int64
+        padding = batch.labels == -1
+        assert (batch.boxes[padding] == 0).all() and not batch.difficult[padding].any()
+        boxes = batch.boxes[~padding]
+        assert len(boxes) > 0
+        assert (boxes[:, 2:] - boxes[:, :2] >= 1).all()
+        assert (boxes >= 0).all() and (boxes <= torch.tensor([96.0, 64, 96, 64])).all()
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2])
+def test_same_data_for_any_number_of_workers_and_any_start(train: Dataset, workers: int) -> None:
+    whole = load(train, epoch=4)
+    assert_same(load(train, epoch=4, workers=workers, start=2), whole[2:])
+
+
+def test_epochs_and_seeds_differ(train: Dataset) -> None:
+    first, *others = (load(train), load(train, epoch=1), load(train, seed=4))
+    for other in others:
+        assert not torch.equal(first[0].indices, other[0].indices)
+    seen = torch.cat([batch.indices for batch in first])
+    assert len(seen.unique()) == 25
+
+
+def test_same_image_is_augmented_differently_in_each_epoch(train: Dataset) -> None:
+    def first_image(epoch: int) -> torch.Tensor:
+        for batch in load(train, epoch=epoch):
+            if (at := (batch.indices == 0).nonzero()).numel():
+                return batch.images[at[0, 0]]
+        raise AssertionError("image 0 was dropped with the last batch: choose another seed")
+
+    assert not torch.equal(first_image(1), first_image(2))
+
+
+def test_set_epoch_goes_on_with_the_same_workers(train: Dataset) -> None:
+    loader = Loader(train, **{**USUAL, "workers": 1})
+    assert_same(list(loader), load(train))
+    loader.set_epoch(7, start=1)
+    assert_same(list(loader), load(train, epoch=7)[1:])
+
+
+def test_evaluation_shows_every_image_whole_and_in_order(train: Dataset) -> None:
+    batches = load(train, train=False, epoch=9)
+    assert [len(batch.indices) for batch in batches] == [5, 5, 5, 5, 5, 3]
+    assert torch.cat([batch.indices for batch in batches]).tolist() == list(range(28))
+    annotation = train.annotations[0]
+    count = len(annotation.boxes)
+    expected = annotation.boxes * np.tile([96 / 160, 64 / 120], 2)
+    np.testing.assert_allclose(batches[0].boxes[0, :count], expected, rtol=1e-5)
+    assert batches[0].labels[0].tolist() == [*annotation.labels, *[-1] * (16 - count)]
+
+
+def test_ranks_share_an_epoch(train: Dataset) -> None:
+    parts = [load(train, batch=4, rank=rank, world=2) for rank in (0, 1)]
+    assert [len(part) for part in parts] == [3, 3]
+    seen = torch.cat([batch.indices for part in parts for batch in part])
+    assert len(seen.unique()) == 24
+    tests = [load(train, train=False, rank=rank, world=3) for rank in range(3)]
+    seen = torch.cat([batch.indices for part in tests for batch in part])
+    assert sorted(seen.tolist()) == list(range(28))
+
+
+def test_too_little_room_and_too_few_images(train: Dataset) -> None:
+    with pytest.raises(ValueError, match=f"set max_boxes to {train.most_boxes}"):
+        load(train, max_boxes=train.most_boxes - 1)
+    with pytest.raises(ValueError, match="do not fill a batch of 29"):
+        load(train, batch=29)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_cache_changes_nothing_and_spares_the_files(
+    shapes: Path, train: Dataset, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cached = open_dataset(shapes, "train", cache_bytes=20 * 120 * 160 * 3)
+    assert_same(load(cached, train=False, workers=workers), load(train, train=False))
+    read: list[str] = []
+
+    def refuse(path: Path, *_: object) -> np.ndarray:
+        read.append(path.stem)
+        return picture(120, 160)
+
+    monkeypatch.setattr("specc_runtime.data.dataset.decode", refuse)
+    load(cached, train=False)
+    assert read == [sample.path.stem for sample in cached.annotations[20:]]
+    with pytest.raises(ValueError, match="read-only"):
+        cached.image(0)[:] = 0
+
+
+def spoilt(folder: VocFolder, count: int, bad: tuple[int, ...], limits: Limits) -> Dataset:
+    """Images that pass the scan, some of which cannot be decoded."""
+    for number in range(count):
+        folder.add(f"{number:02}", [("cat", (10, 10, 40, 40))])
+    for number in bad:
+        path = folder.root / "JPEGImages" / f"{number:02}.jpg"
+        path.write_bytes(path.read_bytes()[:-40])
+    return open_dataset(folder.root, "train", limits=limits)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_unreadable_image_is_replaced_in_training(folder: VocFolder, workers: int) -> None:
+    dataset = spoilt(folder, 10, (4,), Limits(left_out=0.1))
+    for epoch in range(2):  # counted once, however often it is met
+        batches = load(dataset, epoch=epoch, workers=workers)
+        assert [len(batch.images) for batch in batches] == [5, 5]
+        seen = torch.cat([batch.indices for batch in batches]).tolist()
+        assert 4 not in seen and len(set(seen)) == 9
+    assert dataset.report.count(Fault.BAD_IMAGE) == 1
+    assert dataset.report.findings[Fault.BAD_IMAGE].examples[0].startswith("04.jpg")
+
+
+def test_unreadable_image_is_left_out_in_evaluation(folder: VocFolder) -> None:
+    dataset = spoilt(folder, 12, (4, 10, 11), Limits(left_out=0.5))
+    batches = load(dataset, train=False)
+    assert [batch.indices.tolist() for batch in batches] == [[0, 1, 2, 3], [5, 6, 7, 8, 9]]
+    assert dataset.report.count(Fault.BAD_IMAGE) == 3
+
+
+def test_too_many_unreadable_images_stop_the_run(folder: VocFolder) -> None:
+    dataset = spoilt(folder, 10, (4, 7), Limits(left_out=0.1))
+    with pytest.raises(DataError, match="20% of the samples"):
+        load(dataset)
+
+
+def test_background_images_are_trained_on(folder: VocFolder) -> None:
+    for number in range(5):
+        folder.add(f"{number}")
+    folder.add("other", [("cat", (2, 2, 9, 9))])
+    folder.list(*"01234")
+    (batch,) = load(open_dataset(folder.root, "train"))
+    assert (batch.labels == -1).all()
