@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from specc.cli.files import write_whole
 from specc.cli.output import show
 from specc.cli.selection import add_values, compile_selected
 from specc.documents import Findings
@@ -64,17 +63,9 @@ def _check(model: Model, target: Path) -> int:
 
 
 def _write(model: Model, target: Path) -> int:
-    """Write the file in one step: there is the old one, or the new one, and never a half."""
+    """Write the module and say what it holds."""
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-                file.write(model.source)
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(target)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+        write_whole(target, model.source.encode())
     except OSError as error:
         print(f"specc build: {target} cannot be written: {error.strerror}", file=sys.stderr)
         return 2
