@@ -10,7 +10,7 @@ All that is random is a pure function of (seed, epoch, index), so nothing about 
 a run resumed at any batch of any epoch sees the same data as one that was never interrupted.
 """
 
-from specc_runtime.data.augment import SSDAugmentation
+from specc_runtime.data.augment import AUGMENTATIONS, SSDAugmentation
 from specc_runtime.data.batch import Batch
 from specc_runtime.data.colour import photometric
 from specc_runtime.data.dataset import Annotation, Dataset, Limits
@@ -20,6 +20,7 @@ from specc_runtime.data.report import DataError, Fault, Report
 from specc_runtime.data.voc import open_dataset
 
 __all__ = [
+    "AUGMENTATIONS",
     "Annotation",
     "Batch",
     "DataError",

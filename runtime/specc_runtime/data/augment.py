@@ -89,6 +89,13 @@ class SSDAugmentation:
 SSD_AUGMENTATION = SSDAugmentation()
 """The authors' ranges."""
 
+GENTLE_AUGMENTATION = SSDAugmentation(
+    zoom_out=1.5, zoom_probability=0.3, overlaps=(0.7, 0.9, 1.0, 1.0), sides=(0.6, 1.0)
+)
+"""For few images and short runs: objects stay near the sizes they have."""
+
+AUGMENTATIONS = {"ssd": SSD_AUGMENTATION, "gentle": GENTLE_AUGMENTATION}
+
 
 def _overlap_with_inner(patches: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """Best IoU of each patch with the boxes centred in it, -1 where there is none: [K]."""

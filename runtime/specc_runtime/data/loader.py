@@ -1,6 +1,7 @@
 """Batches of fixed shape, read by worker processes, in an order that depends on nothing but seeds."""
 
 import math
+import signal
 from collections.abc import Iterator
 from functools import partial
 
@@ -78,7 +79,7 @@ class Loader:
             batch_sampler=self._keys,
             num_workers=workers,
             collate_fn=partial(collate, max_boxes=max_boxes, refill=train),
-            worker_init_fn=_one_thread,
+            worker_init_fn=_settle_in,
             persistent_workers=workers > 0,
             multiprocessing_context="fork" if workers else None,
             pin_memory=torch.cuda.is_available(),
@@ -164,6 +165,11 @@ class _Reader(data.Dataset["Sample | Unreadable"]):
         )
 
 
-def _one_thread(_: int) -> None:
-    """A worker is one of many: OpenCV's own threads would only compete with the others."""
+def _settle_in(_: int) -> None:
+    """Make a forked process a reader: one of many, and one that ends when it is told to.
+
+    OpenCV's own threads would only compete with the other readers, and the trainer's handler of
+    SIGTERM, which merely takes note, would keep the process alive for ever.
+    """
     cv2.setNumThreads(0)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)

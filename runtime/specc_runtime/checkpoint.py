@@ -1,0 +1,112 @@
+"""Checkpoints: whole or absent, whatever happens while one is written.
+
+A checkpoint is a folder `step-00001200` with safetensors files, `state.json`, and a manifest of their
+SHA-256 sums. It is written under another name, flushed to the disk, and renamed: the rename is
+the moment from which it exists. The last two are kept, so that a damaged one costs one interval.
+Nothing in it is a pickle, hence nothing in it can run.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from specc_runtime import tensorfile
+from specc_runtime.tensorfile import TensorFileError
+
+KEEP = 2
+MANIFEST = "manifest.json"
+STATE = "state.json"
+
+
+class CheckpointError(Exception):
+    """No checkpoint can be read, or this one is damaged; the message says where."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a run needs to go on: groups of tensors by name, and numbers and texts."""
+
+    step: int
+    tensors: Mapping[str, Mapping[str, Tensor]]
+    state: Mapping[str, Any]
+
+
+def save(folder: Path, checkpoint: Checkpoint) -> Path:
+    """Write a checkpoint into `folder` and keep that and the one before it.
+
+    Later ones go too: they belong to a run that was given up when this one resumed before them.
+    """
+    final = folder / f"step-{checkpoint.step:08d}"
+    partial = folder / f".{final.name}.partial"
+    for left_over in folder.glob(".step-*.partial"):
+        shutil.rmtree(left_over)
+    partial.mkdir(parents=True)
+    for group, tensors in checkpoint.tensors.items():
+        tensorfile.write(partial / f"{group}.safetensors", tensors)
+    state = {"step": checkpoint.step, **checkpoint.state}
+    (partial / STATE).write_text(json.dumps(state, indent=1))
+    sums = {file.name: _sha256(file) for file in sorted(partial.iterdir())}
+    (partial / MANIFEST).write_text(json.dumps(sums, indent=1))
+    for file in partial.iterdir():
+        flush(file)
+    flush(partial)
+    if final.exists():
+        shutil.rmtree(final)
+    partial.rename(final)
+    flush(folder)
+    earlier = [path for path in _all(folder) if path.name <= final.name]
+    for other in set(_all(folder)) - set(earlier[:KEEP]):
+        shutil.rmtree(other)
+    return final
+
+
+def load(path: Path) -> Checkpoint:
+    """Read one checkpoint. Raises `CheckpointError` unless every byte is as written."""
+    try:
+        sums: dict[str, str] = json.loads((path / MANIFEST).read_text())
+        for name, expected in sums.items():
+            if Path(name).name != name or _sha256(path / name) != expected:
+                raise CheckpointError(f"{path / name}: not as written")
+        state = json.loads((path / STATE).read_text())
+        files = [path / name for name in sums if name.endswith(".safetensors")]
+        tensors = {file.stem: tensorfile.read(file)[0] for file in files}
+    except (OSError, ValueError, AttributeError, TensorFileError) as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    return Checkpoint(state.pop("step"), tensors, state)
+
+
+def load_last(folder: Path) -> Checkpoint:
+    """Read the last checkpoint of `folder`, or with a warning the one before it."""
+    for path in _all(folder):
+        try:
+            return load(path)
+        except CheckpointError as error:
+            warnings.warn(f"checkpoint passed over: {error}", stacklevel=2)
+    raise CheckpointError(f"{folder}: no checkpoint to go on from")
+
+
+def _all(folder: Path) -> list[Path]:
+    """The checkpoints of `folder`, last first."""
+    return sorted(folder.glob("step-*"), reverse=True)
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as data:
+        return hashlib.file_digest(data, "sha256").hexdigest()
+
+
+def flush(path: Path) -> None:
+    """Have the disk hold what was written to a file, or the names in a folder."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,92 @@
+"""The literal `DETECTOR` of an emitted module, format 1, as typed values.
+
+Each part of the literal names a component by its `kind`, and the component is a frozen dataclass
+whose fields are the literal's other keys. So the options of a component, their meaning and the code
+that uses them stand in one place, and a key that nothing reads is an error here.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, TypeVar, cast
+
+FORMAT = 1
+
+T = TypeVar("T")
+
+
+class ContractError(Exception):
+    """The generated file is not what this runtime can run; the message says which part and why."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """How a picture becomes the network's input.
+
+    `size` is (height, width) in pixels. A channel value x of 0..255 becomes
+    `(x * scale / 255 - mean) / std`, in the order of `channels`, RGB or BGR.
+    """
+
+    size: tuple[int, int]
+    channels: str
+    scale: float
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    resize: str
+
+    def __post_init__(self) -> None:
+        require("input.channels", self.channels, ("RGB", "BGR"))
+        require("input.resize", self.resize, ("stretch",))
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Names of the module's outputs: box offsets (N, A, 4) and class logits (N, A, C)."""
+
+    boxes: str
+    classes: str
+
+
+def require(where: str, value: str, known: Sequence[str]) -> None:
+    """Raise `ContractError` unless `value` is one of `known`."""
+    if value not in known:
+        raise ContractError(
+            f"DETECTOR: {where} is {value!r}; this runtime knows {', '.join(known)}"
+        )
+
+
+def component(kinds: Mapping[str, type[T]], literal: Any, where: str) -> T:
+    """Build the component that `literal["kind"]` names from the literal's other keys."""
+    keys = _mapping(literal, where)
+    require(f"{where}.kind", str(keys.pop("kind", None)), tuple(kinds))
+    return _construct(kinds[literal["kind"]], keys, where)
+
+
+def record(cls: type[T], literal: Any, where: str) -> T:
+    """Build a part of the literal that has one shape only, hence no `kind`."""
+    return _construct(cls, _mapping(literal, where), where)
+
+
+def freeze(value: Any) -> Any:
+    """Return the value with its lists made tuples, at every depth."""
+    if isinstance(value, (list, tuple)):
+        return tuple(freeze(item) for item in cast(Sequence[Any], value))
+    return value
+
+
+def _mapping(literal: Any, where: str) -> dict[str, Any]:
+    if not isinstance(literal, Mapping):
+        raise ContractError(f"DETECTOR: {where} is missing or not a mapping")
+    return dict(cast(Mapping[str, Any], literal))
+
+
+def _construct(cls: type[T], keys: dict[str, Any], where: str) -> T:
+    known = {f.name: f.default is MISSING for f in fields(cast(Any, cls))}
+    unknown = sorted(set(keys) - set(known))
+    missing = sorted(name for name, needed in known.items() if needed and name not in keys)
+    if unknown:
+        raise ContractError(
+            f"DETECTOR: {where} has {', '.join(unknown)}, which {cls.__name__} does not read"
+        )
+    if missing:
+        raise ContractError(f"DETECTOR: {where} lacks {', '.join(missing)} for {cls.__name__}")
+    return cls(**{name: freeze(value) for name, value in keys.items()})

@@ -1,0 +1,35 @@
+"""The device that a run uses, and how far it can be hurried."""
+
+import shutil
+from typing import Literal
+
+import torch
+
+
+def choose() -> torch.device:
+    """The GPU if there is one, set to its fast paths, or else the CPU.
+
+    Inputs have one size, so cuDNN may time its algorithms once and keep the best; what is left in
+    float32 may use TF32.
+    """
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    torch.backends.cudnn.benchmark = True
+    torch.set_float32_matmul_precision("high")
+    return torch.device("cuda")
+
+
+def can_compile(
+    wanted: Literal["auto", "always", "never"], device: torch.device
+) -> tuple[bool, str]:
+    """Whether to use torch.compile, and why not where one would expect it.
+
+    `auto` compiles on a GPU where there is a C compiler, which the generated kernels need.
+    """
+    if wanted != "auto":
+        return wanted == "always", ""
+    if device.type != "cuda":
+        return False, ""
+    if not any(shutil.which(name) for name in ("cc", "gcc", "clang")):
+        return False, "not compiled: torch.compile needs a C compiler, and there is none here"
+    return True, ""

@@ -1,0 +1,46 @@
+"""Signals that ask a run to stop, taken note of and obeyed when it suits."""
+
+import signal
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class StopRequest:
+    """Within `with StopRequest() as stop:` SIGINT and SIGTERM only set `stop.signal`.
+
+    A step is never cut in two: the trainer looks between steps, saves, and leaves with
+    `exit_code`, 130 or 143, as a shell expects. A second SIGINT breaks off at once.
+    """
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        self._before: dict[int, Any] = {}
+
+    @property
+    def exit_code(self) -> int:
+        """128 and the signal's number; 0 if there was none."""
+        return 128 + self.signal if self.signal else 0
+
+    def __enter__(self) -> Self:
+        for number in SIGNALS:
+            self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, _: FrameType | None) -> None:
+        if self.signal == signal.SIGINT and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.signal = number
+        # A shell or a batch system signals the whole group, and the processes that read data die of
+        # it. PyTorch would answer each death with an error in the middle of whatever runs here.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)

@@ -1,0 +1,106 @@
+"""Optimizers, learning rate and averaged weights."""
+
+import copy
+import math
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from specc_runtime.recipe import Recipe
+
+M = TypeVar("M", bound=nn.Module)
+
+
+def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Parameters with decay and without: biases, norms and gains have one axis and do not decay."""
+    trained = [p for p in network.parameters() if p.requires_grad]
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return [group for group in groups if group["params"]]
+
+
+def build_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """The recipe's optimizer; on a GPU one fused kernel updates all parameters."""
+    groups = parameter_groups(network, recipe.weight_decay)
+    fused = next(network.parameters()).is_cuda
+    if recipe.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=recipe.lr, betas=(recipe.momentum, 0.999), fused=fused)
+    return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, fused=fused)
+
+
+def learning_rate(recipe: Recipe, step: int, total: int) -> float:
+    """The rate of `step`, counted from 0, of a run of `total` steps.
+
+    It rises linearly over `warmup_steps`, or a tenth of a short run, then falls: by `gamma` at each of
+    `milestones`, or along half a cosine to 0 (Loshchilov, Hutter, SGDR, 2017).
+    """
+    warmup = min(recipe.warmup_steps, total // 10)
+    if step < warmup:
+        return recipe.lr * (step + 1) / (warmup + 1)
+    if recipe.schedule == "cosine":
+        done = (step - warmup) / max(1, total - warmup)
+        return recipe.lr * 0.5 * (1.0 + math.cos(math.pi * done))
+    if recipe.schedule == "step":
+        return recipe.lr * recipe.gamma ** sum(step >= m * total for m in recipe.milestones)
+    return recipe.lr
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Give all groups the same rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+def optimizer_tensors(network: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The optimizer's state by name: `<parameter>/<what>`, as `head.weight/momentum_buffer`."""
+    return {
+        f"{name}/{what}": value
+        for name, parameter in network.named_parameters()
+        for what, value in optimizer.state.get(parameter, {}).items()
+        if isinstance(value, Tensor)
+    }
+
+
+@torch.no_grad()
+def load_optimizer_tensors(
+    network: nn.Module, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]
+) -> None:
+    """Undo `optimizer_tensors`; every tensor is laid out in memory as its parameter is."""
+    parameters = dict(network.named_parameters())
+    order = [p for group in optimizer.param_groups for p in group["params"]]
+    number = {parameter: i for i, parameter in enumerate(order)}
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        name, what = key.rsplit("/", 1)
+        parameter = parameters[name]
+        laid_out = value.shape == parameter.shape  # all but a counter of steps
+        place = state.setdefault(number[parameter], {})
+        place[what] = torch.empty_like(parameter).copy_(value) if laid_out else value
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+class Average(Generic[M]):
+    """An exponential moving average of a module's weights, itself a module to score with.
+
+    Polyak, Juditsky, 1992. The decay grows with the steps, min(decay, (1 + n) / (10 + n)), so that
+    an average of few steps does not remember the initial weights.
+    """
+
+    def __init__(self, module: M, decay: float) -> None:
+        self.decay = decay
+        self.module = copy.deepcopy(module).eval().requires_grad_(False)
+
+    @torch.no_grad()
+    def update(self, module: M, step: int) -> None:
+        """Take in the weights after `step` steps, all at once; running statistics are copied."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        mine: list[Tensor] = list(self.module.parameters())
+        theirs: list[Tensor] = list(module.parameters())
+        torch._foreach_lerp_(mine, theirs, 1.0 - decay)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
+        mine, theirs = list(self.module.buffers()), list(module.buffers())
+        torch._foreach_copy_(mine, theirs)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]

@@ -1,0 +1,205 @@
+"""The commands from end to end on a small data set, and their exit codes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from specc_runtime import cli, tensorfile
+from specc_runtime.cli import evaluate, main, predict, synth, train, verify
+from specc_runtime.data import open_dataset
+
+from .training import TINY
+
+ROOT = Path(__file__).parents[2]
+OPTIONS = ["epochs=2", "batch=8", "workers=0", "warmup_steps=0", "lr=0.02", "precision=fp32"]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("data")
+    assert synth([str(folder), "--images", "40"]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    assert train([str(TINY), "--data", str(data), "-o", str(folder), *OPTIONS]) == 0
+    return folder
+
+
+def test_a_run_keeps_what_it_was(run, data):
+    assert (run / "model.py").read_text() == TINY.read_text()
+    assert "epochs: 2\nbatch: 8\n" in (run / "recipe.yaml").read_text()
+    about = json.loads((run / "run.json").read_text())
+    assert about["classes"] == list(open_dataset(data, "train").classes)
+    assert about["data"] == {"root": str(data.resolve()), "split": "train", "val_split": "val"}
+    assert about["versions"]["torch"].startswith(torch.__version__.split("+")[0])
+    assert len(about["fingerprint"]) == 64
+    kinds = [json.loads(line)["kind"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert kinds.count("validation") == 2 and kinds.count("train") == 2
+    assert tensorfile.read(run / "last.safetensors")[1]["step"] == "6"
+
+
+def test_a_run_is_not_overwritten(run, data, capsys):
+    assert train([str(TINY), "--data", str(data), "-o", str(run)]) == 1
+    assert f"holds a run: give another -o, or --resume {run}" in capsys.readouterr().err
+
+
+def test_going_on_with_more_epochs(run, data, tmp_path):
+    folder = tmp_path / "more"
+    first = [str(TINY), "--data", str(data), "-o", str(folder), "--val-split", "none", *OPTIONS]
+    assert train([*first, "epochs=1"]) == 0
+    assert train(["--resume", str(folder), "epochs=2"]) == 0
+    assert "epochs: 2\n" in (folder / "recipe.yaml").read_text()
+    steps = [
+        json.loads(line)["step"] for line in (folder / "metrics.jsonl").read_text().splitlines()
+    ]
+    assert steps == [3, 6]
+
+
+def test_going_on_with_other_data_is_refused(data, tmp_path, capsys):
+    folder, other = tmp_path / "run", tmp_path / "data"
+    assert synth([str(other), "--images", "40"]) == 0
+    first = [str(TINY), "--data", str(other), "-o", str(folder), "--val-split", "none", *OPTIONS]
+    assert train([*first, "epochs=1"]) == 0
+    assert synth([str(other), "--images", "40", "--seed", "1"]) == 0
+    assert train(["--resume", str(folder), "epochs=2"]) == 1
+    assert "the data set has changed since this run began" in capsys.readouterr().err
+
+
+def test_weights_of_one_run_start_another(run, data, tmp_path, capsys):
+    start = ["--weights", str(run / "best.safetensors"), "-o", str(tmp_path / "b")]
+    assert train([str(TINY), "--data", str(data), *start, *OPTIONS, "epochs=1"]) == 0
+    assert "freshly initialised: none" in capsys.readouterr().err
+
+
+def test_eval_prints_scores_or_json(run, data, capsys):
+    given = [str(TINY), "--weights", str(run / "best.safetensors"), "--data", str(data)]
+    assert evaluate([*given, "--workers", "0"]) == 0
+    assert "map50" in capsys.readouterr().out
+    assert evaluate([*given, "--workers", "0", "--json", "--split", "val"]) == 0
+    scores = json.loads(capsys.readouterr().out)
+    recorded = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    best = max(r["map50"] for r in recorded if r["kind"] == "validation")
+    assert scores["map50"] == pytest.approx(best, abs=1e-9)
+
+
+def test_predict_draws_and_writes_boxes_of_the_picture(run, data, tmp_path, capsys):
+    pictures = sorted(map(str, (data / "JPEGImages").glob("test_*.jpg")))[:2]
+    given = [str(TINY), *pictures, "--weights", str(run / "last.safetensors")]
+    assert predict([*given, "-o", str(tmp_path), "--score", "0.0"]) == 0
+    assert {p.name for p in tmp_path.iterdir()} == {
+        "detections.json",
+        *(Path(p).name for p in pictures),
+    }
+    found = json.loads((tmp_path / "detections.json").read_text())
+    boxes = torch.tensor([d["box"] for picture in found for d in picture["detections"]])
+    assert len(boxes) == 100  # an untrained network is sure of nothing: all of `keep`
+    assert boxes.min() >= 0 and 64 < boxes.max() <= 320
+    assert {d["class"] for d in found[0]["detections"]} <= set(open_dataset(data, "train").classes)
+
+
+def test_verify_prints_every_leaf(capsys):
+    assert verify([str(TINY)]) == 0
+    shapes = json.loads(capsys.readouterr().out)
+    assert shapes["stem.0"] == [[1, 8, 16, 16]]
+    assert shapes["deeper.1"] == [[1, 16, 4, 4]]
+    assert shapes["conf.1"] == [[1, 16, 4, 4]]
+    assert len(shapes) == 12
+
+
+def test_verify_takes_a_network_that_is_no_detector(tmp_path, capsys):
+    path = tmp_path / "plain.py"
+    path.write_text(
+        "from torch import nn\n\n\nclass Twice(nn.Module):\n"
+        "    def __init__(self):\n        super().__init__()\n"
+        "        self.pool = nn.MaxPool2d(2)\n\n"
+        "    def forward(self, x):\n        return self.pool(self.pool(x))\n\n\n"
+        "MODEL = Twice\n"
+    )
+    assert verify([str(path), "--size", "32", "64"]) == 0
+    shapes = json.loads(capsys.readouterr().out)
+    assert shapes == {"pool": [[1, 3, 16, 32], [1, 3, 8, 16]]}
+    assert verify([str(path)]) == 1
+    assert "no DETECTOR" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "message"),
+    [
+        ([], 2, "usage:"),
+        (["--help"], 0, "usage:"),
+        (["fly"], 2, "usage:"),
+        (["train"], 2, "give MODEL and --data, or --resume RUN"),
+        (["train", "x.py", "--resume", "y"], 2, "takes model, data and recipe from the run"),
+        (["train", "x.py", "--data", "y", "epoch=1"], 1, "did you mean `epochs`?"),
+        (["train", "--resume", "/nowhere"], 1, "holds no run to go on with"),
+        (["verify", "x.py"], 1, "there is no such file"),
+        (["eval", "x.py"], 2, "the following arguments are required"),
+    ],
+)
+def test_wrong_usage_is_2_and_what_is_wrong_is_1(argv, code, message, capsys):
+    assert main(argv) == code
+    assert message in capsys.readouterr().err
+
+
+def test_the_help_lists_the_recipe(capsys):
+    assert train(["--help"]) == 0
+    assert "weight_decay=0.0005" in capsys.readouterr().out
+
+
+def test_a_spec_is_compiled_into_the_runs_folder_first(tmp_path):
+    made = cli._generated(str(ROOT / "specs/ssd_light.yaml"), tmp_path / "run")
+    assert made == tmp_path / "run" / "model.py"
+    assert "class LightSSD(nn.Module):" in made.read_text()
+
+
+def test_a_spec_that_does_not_compile_trains_nothing(tmp_path, capsys):
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("specc: 1\n")
+    given = [str(broken), "--data", str(tmp_path), "-o", str(tmp_path / "run")]
+    assert train(given) == 1
+    assert "not compiled" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_it_runs_as_a_module_with_nothing_installed_but_paths():
+    process = subprocess.run(
+        [sys.executable, "-m", "specc_runtime", "verify", str(TINY)],
+        env={**os.environ, "PYTHONPATH": f"{ROOT / 'compiler'}{os.pathsep}{ROOT / 'runtime'}"},
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert process.returncode == 0, process.stderr
+    assert json.loads(process.stdout)["stem.0"] == [[1, 8, 16, 16]]
+
+
+BARE = """
+import sys
+for name in ("safetensors", "rich", "matplotlib", "faster_coco_eval", "jinja2", "jsonschema",
+             "networkx", "graphviz", "pygraphviz"):
+    sys.modules[name] = None
+from specc_runtime.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_bare_image_is_enough_to_train(data, tmp_path):
+    given = ["train", str(TINY), "--data", str(data), "-o", str(tmp_path / "run")]
+    process = subprocess.run(
+        [sys.executable, "-c", BARE, *given, *OPTIONS, "epochs=1"],
+        env={**os.environ, "PYTHONPATH": f"{ROOT / 'compiler'}{os.pathsep}{ROOT / 'runtime'}"},
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert process.returncode == 0, process.stderr
+    assert "step 3/3" in process.stderr

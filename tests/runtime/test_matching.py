@@ -1,0 +1,68 @@
+"""Batched matching against torchvision's matcher, picture by picture."""
+
+import pytest
+import torch
+
+from specc_runtime.matching import NOTHING, UNDECIDED, IoUMatch
+
+from . import torchvision_ssd
+from .ssd300 import anchors, random_targets
+
+torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_equals_torchvisions(seed):
+    torch.manual_seed(seed)
+    start = anchors()
+    boxes, labels = random_targets(6, 12, 20)
+    ours = IoUMatch().indices(start, boxes, labels)
+    theirs = torchvision_ssd.matches(start, boxes, labels, 0.5)
+    assert torch.equal(ours, torch.stack(theirs))
+    assert (ours >= 0).any()
+
+
+def test_of_objects_that_share_an_anchor_the_last_wins():
+    start = anchors()
+    boxes = start[None, [4000, 4000, 4000]].clone()
+    labels = torch.tensor([[3, 5, NOTHING]])
+    assigned = IoUMatch()(start, boxes, labels)
+    assert assigned.labels[0, 4000] == 5
+    ours = IoUMatch().indices(start, boxes, labels)
+    assert torch.equal(ours[0], torchvision_ssd.matches(start, boxes, labels, 0.5)[0])
+
+
+def test_best_for_each_object_reaches_an_object_that_overlaps_little():
+    start = anchors()
+    boxes, labels = torch.tensor([[[100.0, 100.0, 103.0, 103.0]]]), torch.tensor([[7]])
+    assert (IoUMatch()(start, boxes, labels).labels == 7).sum() == 1
+    assert (IoUMatch(best_for_each_object=False)(start, boxes, labels).labels == 7).sum() == 0
+
+
+def test_between_the_thresholds_an_anchor_is_undecided():
+    start = torch.tensor([[0.0, 0.0, 10.0, 10.0], [0.0, 0.0, 10.0, 4.5], [0.0, 0.0, 10.0, 1.0]])
+    match = IoUMatch(foreground=0.5, background=0.4, best_for_each_object=False)
+    assigned = match(start, start[None, :1].clone(), torch.tensor([[2]]))
+    assert assigned.labels.tolist() == [[2, UNDECIDED, NOTHING]]
+
+
+def test_assigned_boxes_are_the_objects_or_the_anchors_themselves():
+    torch.manual_seed(9)
+    start = anchors()
+    boxes, labels = random_targets(3, 5, 20)
+    index = IoUMatch().indices(start, boxes, labels)
+    assigned = IoUMatch()(start, boxes, labels)
+    for picture in range(3):
+        matched = index[picture] >= 0
+        found = index[picture, matched]
+        assert torch.equal(assigned.boxes[picture, matched], boxes[picture, found])
+        assert torch.equal(assigned.labels[picture, matched], labels[picture, found])
+        assert torch.equal(assigned.boxes[picture, ~matched], start[~matched])
+        assert (assigned.labels[picture, ~matched] == NOTHING).all()
+
+
+def test_padding_matches_nothing_wherever_it_lies():
+    start = anchors()
+    boxes = start[None, [10, 4000]].clone()
+    assigned = IoUMatch()(start, boxes, torch.tensor([[NOTHING, NOTHING]]))
+    assert (assigned.labels == NOTHING).all()

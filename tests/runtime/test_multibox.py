@@ -1,0 +1,131 @@
+"""The MultiBox loss against torchvision's, and the promise that the host never waits."""
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from specc_runtime.boxes import BoxCoder
+from specc_runtime.losses import MultiBoxLoss
+from specc_runtime.matching import NOTHING, UNDECIDED, IoUMatch
+
+from . import torchvision_ssd
+from .ssd300 import anchors, random_targets
+
+torch.set_num_threads(1)
+
+CLASSES = 20
+# Operations whose result's shape or value the host must learn before it can go on.
+WAITS = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "item", "equal", "is_nonzero")
+
+
+class Operations(TorchDispatchMode):
+    """Writes down the name of each operation; an index by booleans is written `nonzero`."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.overloadpacket.__name__
+        indices = args[1] if name in ("index", "index_put", "index_put_") else ()
+        by_mask = any(i is not None and i.dtype in (torch.bool, torch.uint8) for i in indices)
+        self.names.append("nonzero" if by_mask else name)
+        return func(*args, **(kwargs or {}))
+
+    @property
+    def waits(self):
+        return [name for name in self.names if name in WAITS]
+
+
+def match_and_loss(offsets, logits, start, boxes, labels):
+    assigned = IoUMatch()(start, boxes, labels)
+    targets = BoxCoder().encode(assigned.boxes, start)
+    return MultiBoxLoss()(offsets, logits, targets, assigned.labels)
+
+
+def random_batch(seed, pictures=4, dtype=torch.float64, device="cpu"):
+    torch.manual_seed(seed)
+    start = anchors().to(dtype)
+    boxes, labels = random_targets(pictures, 8, CLASSES, dtype)
+    offsets = torch.randn(pictures, len(start), 4, dtype=dtype)
+    logits = torch.randn(pictures, len(start), CLASSES + 1, dtype=dtype) * 3
+    batch = [t.to(device) for t in (offsets, logits, start, boxes, labels)]
+    return batch[0].requires_grad_(), batch[1].requires_grad_(), *batch[2:]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_value_and_gradient_are_torchvisions(seed):
+    batch = random_batch(seed)
+    ours, theirs = match_and_loss(*batch), torchvision_ssd.loss(*batch)
+    assert ours.keys() == theirs.keys()
+    for name in ours:
+        assert theirs[name] > 0
+        assert abs(ours[name] - theirs[name]) <= 1e-10
+    of_ours = torch.autograd.grad(sum(ours.values()), batch[:2])
+    of_theirs = torch.autograd.grad(sum(theirs.values()), batch[:2])
+    for a, b in zip(of_ours, of_theirs, strict=True):
+        assert (a - b).abs().max() <= 1e-10
+
+
+def test_a_batch_without_objects_costs_nothing_and_has_finite_gradients():
+    offsets, logits, start, boxes, _ = random_batch(0)
+    losses = match_and_loss(offsets, logits, start, boxes * 0, torch.full((4, 8), NOTHING))
+    assert [v.item() for v in losses.values()] == [0.0, 0.0]
+    sum(losses.values()).backward()
+    assert offsets.grad.abs().sum() == 0 and logits.grad.abs().sum() == 0
+
+
+def test_where_background_runs_short_all_of_it_counts_once():
+    logits = torch.zeros(1, 4, 3)
+    labels = torch.tensor([[0, 1, 0, NOTHING]])
+    losses = MultiBoxLoss()(torch.zeros(1, 4, 4), logits, torch.zeros(1, 4, 4), labels)
+    assert losses["classification"].item() == pytest.approx(4 * torch.log(torch.tensor(3.0)) / 3)
+
+
+def test_undecided_anchors_count_neither_way():
+    logits = torch.zeros(1, 3, 3)
+    logits[0, 1] = torch.tensor([-50.0, 0.0, 50.0])  # would be the hardest of all
+    labels = torch.tensor([[0, UNDECIDED, NOTHING]])
+    losses = MultiBoxLoss()(torch.zeros(1, 3, 4), logits, torch.zeros(1, 3, 4), labels)
+    assert losses["classification"].item() == pytest.approx(2 * torch.log(torch.tensor(3.0)))
+
+
+def test_the_host_never_waits_and_operations_do_not_grow_with_the_batch():
+    counts = []
+    for pictures in (2, 6):
+        batch = random_batch(1, pictures)
+        with Operations() as operations:
+            sum(match_and_loss(*batch).values()).backward()
+        assert operations.waits == []
+        counts.append(len(operations.names))
+    assert counts[0] == counts[1]
+
+
+def test_the_counter_sees_torchvision_wait():
+    batch = random_batch(1)
+    with Operations() as operations:
+        torchvision_ssd.loss(*batch)
+    assert len(operations.waits) > 10
+
+
+def test_compiles_as_one_graph():
+    batch = random_batch(2, dtype=torch.float32)
+    compiled = torch.compile(match_and_loss, fullgraph=True, dynamic=False)
+    for name, value in compiled(*batch).items():
+        torch.testing.assert_close(value, match_and_loss(*batch)[name], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.gpu
+def test_the_device_is_never_waited_for():
+    batch = random_batch(3, dtype=torch.float32, device="cuda")
+    sum(match_and_loss(*batch).values()).backward()
+    torch.cuda.synchronize()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        losses = match_and_loss(*batch)
+        sum(losses.values()).backward()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    on_host = match_and_loss(*(t.detach().cpu() for t in batch))
+    for name in losses:
+        torch.testing.assert_close(losses[name].cpu(), on_host[name], rtol=1e-4, atol=1e-4)
