@@ -39,12 +39,11 @@ class Library:
     def load(self, name: str, span: Span, user: Spec) -> Spec | None:
         """Return the spec that `use` names: beside the file that uses it, or of the zoo."""
         folder = zoo() if name.startswith(ZOO) else Path(user.path).resolve().parent
-        path = (folder / name.removeprefix(ZOO)).resolve()
-        if path.suffix == "":
-            path = path.with_suffix(".yaml")
+        path = folder / name.removeprefix(ZOO)
+        path = (path if path.suffix else path.with_suffix(".yaml")).resolve()
         if not path.is_relative_to(folder.resolve()):
             message = f"`{name}` leaves the folder of the spec"
-            help = "use a file of this folder or below, or `zoo/...`"  # noqa: A001
+            help = "use a file of this folder or below, or `zoo/...`"
             self.report.add("E0309", message, span, "outside", help=help)
             return None
         if path not in self.specs:
@@ -63,7 +62,7 @@ class Library:
         except Findings as findings:
             first = findings.diagnostics[0]
             message = f"`{name}` cannot be used: {first.message}"
-            help = f"`specc check-shapes {shown}` shows all that is wrong there"  # noqa: A001
+            help = f"`specc check-shapes {shown}` shows all that is wrong there"
             self.report.add("E0312", message, span, "used here", help=help, also=first.labels)
             return None
         return spec
@@ -77,18 +76,18 @@ class Library:
             if variant not in spec.variants:
                 near = suggest(variant, list(spec.variants))
                 known = ", ".join(spec.variants) or "none"
-                help = f"did you mean `{near}`?" if near else f"variants: {known}"  # noqa: A001
+                help = f"did you mean `{near}`?" if near else f"variants: {known}"
                 message = f"`{spec.name}` has no variant `{variant}`"
-                self.report.add("E0310", message, spec.root.span, "", help=help)
+                self.report.add("E0310", message, spec.root.span, "this spec", help=help)
             else:
                 values |= variant_params(spec, variant)
         for name, value in given.items():
             if name not in spec.root.params:
                 near = suggest(name, list(spec.root.params))
                 known = ", ".join(spec.root.params) or "none"
-                help = f"did you mean `{near}`?" if near else f"parameters: {known}"  # noqa: A001
+                help = f"did you mean `{near}`?" if near else f"parameters: {known}"
                 message = f"`{spec.name}` has no parameter `{name}`"
-                self.report.add("E0311", message, spec.root.span, "", help=help)
+                self.report.add("E0311", message, spec.root.span, "this spec", help=help)
             else:
                 values[name] = value
         return values

@@ -118,6 +118,11 @@ class IoUMatch(Component):
         "Whether the best anchor of an object is positive whatever its IoU.", default=True
     )
 
+    def settings(self) -> dict[str, Any]:
+        """Return the arguments, with `background` as it applies."""
+        settings = super().settings()
+        return settings if self.background is not None else settings | {"background": self.foreground}
+
 
 @component
 class MultiBoxLoss(Component):

@@ -42,6 +42,7 @@ CODES: dict[str, str] = {
     "E0216": "names that collide in the emitted code",
     "E0217": "wrong row number",
     "E0218": "too many rows",
+    "E0219": "call that YAML splits",
     # E03: names and wiring
     "E0301": "unknown name",
     "E0302": "name used twice",
@@ -55,6 +56,7 @@ CODES: dict[str, str] = {
     "E0310": "unknown variant",
     "E0311": "unknown parameter",
     "E0312": "used file with errors",
+    "E0313": "shared row with two shapes",
     # E04: shapes
     "E0401": "channels that do not match",
     "E0402": "map that collapses",
@@ -74,5 +76,5 @@ CODES: dict[str, str] = {
     # W06: advice
     "W0601": "dead row",
     "W0602": "unused parameter",
-    "W0603": "unused module",
+    "W0603": "unused module or file",
 }

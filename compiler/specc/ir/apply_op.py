@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from specc.documents import Label
 from specc.ir.binding import Bound, bind
@@ -12,13 +12,23 @@ from specc.ir.tensors import INFER, Tensor, leaves
 from specc.ops import Op, ShapeError
 from specc.schema.calls import check_call
 from specc.values.dimensions import Shape, shape_text
-from specc.values.expression import Call, ExpressionError
+from specc.values.expression import Call, Expression, ExpressionError, Literal, Name
 
 if TYPE_CHECKING:
     from specc.ir.context import Context
     from specc.ir.scope import Scope
 
 __all__ = ["apply_op"]
+
+_HELP = {
+    "E0403": "bring both to one shape, with a stride, a 1x1 convolution or `Upsample`",
+    "E0404": "bring them to one height and width, with a stride or `Upsample`",
+    "E0405": "choose `groups` that divide the channels on both ends",
+    "E0406": "take another row as input, or bring it into form with `Reshape` or `Flatten`",
+    "E0407": "change one of the two",
+    "E0408": "choose what the op can do, or another op",
+    "E0502": "give the head a multiple of the numbers of one box",
+}
 
 
 def apply_op(
@@ -35,6 +45,8 @@ def apply_op(
     use = _Use(context, scope, row, call[0], call[1], path, tensors)
     op = use.make()
     shape = use.infer(op) if op is not None else None
+    if op is not None and path != owner:
+        use.check_shared(op, owner)
     sources = tuple(tensor.origin for tensor in tensors)
     kind = call[0].__name__
     context.graph.add(Node(path, op, kind, row.name, sources, shape, owner, row.spec.span))
@@ -57,7 +69,8 @@ class _Use:
 
     def make(self) -> Op | None:
         """Return the op with its arguments, or nothing after a finding or an unknown shape."""
-        bound = bind(self.call, list(self.op.arguments), self.scope.evaluate, self.op.__name__)
+        names = list(self.op.arguments)
+        bound = bind(self._with_words(), names, self.scope.evaluate, self.op.__name__)
         self._count_inputs()
         is_known = self._fill_in(bound)
         problems = check_call(self.op, bound.values)
@@ -69,14 +82,34 @@ class _Use:
             self.context.graph.failed[self.path] = problems[0].message
         return self.op(**bound.values) if is_known and not problems else None
 
+    def _with_words(self) -> Call:
+        """Return the call with bare words as texts: `print(model)` shows `padding=same`."""
+        keywords = [
+            (name, Literal(value.id, at=value.at) if self._is_word(name, value) else value, at)
+            for name, value, at in self.call.keywords
+        ]
+        return replace(self.call, keywords=tuple(keywords))
+
+    def _is_word(self, name: str, value: Expression) -> TypeGuard[Name]:
+        argument = self.op.arguments.get(name)
+        if argument is None or not isinstance(value, Name) or value.id in self.scope.instance.env:
+            return False
+        kinds = argument.schema.get("anyOf", [argument.schema])
+        return any(value.id in kind.get("enum", ()) for kind in kinds)
+
     def _count_inputs(self) -> None:
         given = len(self.tensors)
         if self.op.takes(given):
             return
+        name = self.op.__name__
+        if not given:
+            help = f"name an input: `{name}(...)(x)`"
+            raise ExpressionError("nothing arrives at this row", self.call.at, help, "E0304")
         names = self.op.inputs or ("x", "...")
         count = f"{len(names)} input" + "s" * (len(names) != 1)
-        message = f"`{self.op.__name__}` takes {count}; it is given {given}"
-        help = f"name it: `{self.op.__name__}(...)({', '.join(names)})`"  # noqa: A001
+        message = f"`{name}` takes {count}; it is given {given}"
+        what = "it" if len(names) == 1 else "them"
+        help = f"name {what}: `{name}(...)({', '.join(names)})`"
         raise ExpressionError(message, self.call.at, help, "E0305")
 
     def _fill_in(self, bound: Bound) -> bool:
@@ -119,6 +152,24 @@ class _Use:
             self._refused(op, error)
             return None
 
+    def check_shared(self, op: Op, owner: str) -> None:
+        """Compare the weights that this use wants with those of the first use."""
+        first = self.context.graph[owner].op
+        if first is None or first.state() == op.state():
+            return
+        wanted, held = (
+            ", ".join(f"{entry.name} {'x'.join(map(str, entry.shape))}" for entry in state)
+            for state in (op.state(), first.state())
+        )
+        self.context.add(
+            "E0313",
+            f"`{owner}` is shared, but this use wants {wanted}, and the first has {held}",
+            self.row.spec.call.at(self.call.at),
+            f"`{self.path}`",
+            help="give all uses the same channels, or drop `shared`",
+            also=[self._producer(0)],
+        )
+
     def _refused(self, op: Op, error: ShapeError) -> None:
         self.context.graph.failed[self.path] = error.message
         names = list(op.arguments)
@@ -131,7 +182,7 @@ class _Use:
             f"`{self.path}` {type(op).__name__}: {error.message}",
             self.row.spec.call.at(at),
             f"`{self.path}`",
-            help=error.help,
+            help=error.help or _HELP.get(error.code),
             also=[self._producer(place) for place in inputs],
         )
 

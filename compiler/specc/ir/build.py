@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, cast
 from specc.ir.context import BudgetSpent, Context
 from specc.ir.expand import expand
 from specc.ir.graph import Graph, Instance, Node
-from specc.ir.open_module import open_parameter
+from specc.ir.open_module import KINDS, fits, misfit, open_parameter
 from specc.ir.scope import Scope
-from specc.ir.tensors import Tensor
+from specc.ir.tensors import UNKNOWN, Tensor
 from specc.values.dimensions import Dim, Shape, Size
 from specc.values.expression import Expression, ExpressionError, Name
 from specc.values.traced import plain
@@ -66,11 +66,17 @@ def build(
 
 def _bind_params(context: Context, scope: Scope, given: dict[str, Any]) -> None:
     for name, param in scope.instance.spec.params.items():
-        if param.required and name not in given:
-            message = f"parameter `{name}` has no value"
-            help = f"give it a default, or set it: `--set {name}=...`"  # noqa: A001
-            context.add("E0207", message, param.span, "no default", help=help)
         value = given.get(name, param.default)
+        if param.required and name not in given:
+            value = UNKNOWN
+            message = f"parameter `{name}` has no value"
+            help = f"give it a default, or set it: `--set {name}=...`"
+            context.add("E0207", message, param.span, "no default", help=help)
+        elif name in given and not fits(open_parameter(scope.spec, name, value), param):
+            message = misfit(value, param, scope.spec.name)
+            value = UNKNOWN
+            help = f"give {KINDS[param.kind]}"
+            context.add("E0210", message, param.span, f"{KINDS[param.kind]}", help=help)
         scope.instance.params[name] = open_parameter(scope.spec, name, value)
     scope.instance.env.update(scope.instance.params)
 
@@ -87,6 +93,9 @@ def _input_shape(
     """Evaluate a declared shape; a name without a value is a symbolic size."""
     phrase: Phrase | None = declared.shape
     if phrase is None:
+        message = f"the input `{declared.name}` has no shape"
+        help = f"write `inputs: {{{declared.name}: [N, 3, 300, 300]}}`"
+        context.add("E0202", message, declared.span, "no shape", help=help)
         return None
     try:
         items = cast("Any", phrase.expression).items
@@ -101,6 +110,7 @@ def _input_size(scope: Scope, expression: Expression, sizes: dict[str, int]) -> 
         return sizes.get(expression.id) or Size(expression.id)
     value = scope.evaluate.pin(scope.evaluate(expression))
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        message = f"a size is a positive whole number; this is {value}"
-        raise ExpressionError(message, expression.at, code="E0211")
+        message = f"a size is a whole number from 1 up; this is {value}"
+        help = "write a number, or a name for any size"
+        raise ExpressionError(message, expression.at, help, "E0211")
     return cast("int", plain(value))

@@ -29,7 +29,8 @@ def resolve(context: Context, scope: Scope, function: Expression) -> type[Op] | 
         message = f"`{alias.id}` has no module `{function.name}`"
         raise _unknown(message, function.name, list(other.modules), function.at)
     if not isinstance(function, Name):
-        raise ExpressionError("this cannot be called", function.at, code="E0205")
+        message, help = "this cannot be called", "write the name of an op or module"
+        raise ExpressionError(message, function.at, help, "E0205")
     name = _held(scope, function.id)
     if name in spec.modules:
         return spec.modules[name]
@@ -53,6 +54,8 @@ def _held(scope: Scope, name: str) -> str:
 def _used(context: Context, spec: Spec, alias: str, at: At) -> Spec:
     if alias not in spec.use:
         raise _unknown(f"no file is used as `{alias}`", alias, list(spec.use), at)
+    if spec is context.graph.spec:
+        context.graph.used_files.add(alias)
     path, span = spec.use[alias]
     other = context.load(path, span, spec)
     if other is None:
@@ -62,7 +65,9 @@ def _used(context: Context, spec: Spec, alias: str, at: At) -> Spec:
 
 def _unknown(message: str, name: str, known: list[str], at: At) -> ExpressionError:
     near = suggest(name, known)
-    help = f"did you mean `{near}`?" if near else "`specc ops` lists the ops"  # noqa: A001
+    listed = ", ".join(f"`{one}`" for one in known)
+    there = f"there is {listed}" if len(known) < 8 and known else "`specc ops` lists the ops"
+    help = f"did you mean `{near}`?" if near else there
     return ExpressionError(message, at, help, "E0205")
 
 

@@ -10,22 +10,21 @@ from specc.documents import Label
 from specc.values.expression import ExpressionError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable
 
     from specc.documents import Report, Span
     from specc.ir.graph import Graph
     from specc.ir.spec import ModuleSpec, Phrase, Spec
 
-__all__ = ["MOST_ROWS", "BudgetSpent", "Context", "Reported"]
+__all__ = ["MOST_ROWS", "BudgetSpent", "Context", "Reported", "owner_of"]
 
-MOST_ROWS = 100_000
+MOST_ROWS = 10_000
+"""Rows that repeats and calls may add to those that are written in the file."""
 
-_LABELS = {
-    "E0205": "unknown op or module",
-    "E0206": "unknown argument",
-    "E0301": "unknown name",
-    "E0303": "not there",
-}
+
+def owner_of(path: str) -> str:
+    """Return the path that owns the weights of a use: ``head@1.conv`` uses those of ``head.conv``."""
+    return ".".join(part.partition("@")[0] for part in path.split("."))
 
 
 class Reported(ExpressionError):
@@ -47,6 +46,7 @@ class Context:
         calls: the calls of the modules that are open, for findings inside them.
         modules: those modules, to refuse one inside itself.
         uses: how often each path has been applied; a shared row is, several times.
+        spent: how many rows have been expanded.
     """
 
     graph: Graph
@@ -55,7 +55,8 @@ class Context:
     calls: list[Span] = field(default_factory=list["Span"])
     modules: list[ModuleSpec] = field(default_factory=list["ModuleSpec"])
     uses: dict[str, int] = field(default_factory=dict[str, int])
-    reported: set[tuple[str, int, int, str]] = field(default_factory=set[tuple[str, int, int, str]])
+    spent: int = 0
+    reported: set[tuple[str, Span]] = field(default_factory=set[tuple[str, "Span"]])
 
     def add(
         self,
@@ -64,25 +65,24 @@ class Context:
         span: Span,
         label: str = "",
         *,
-        help: str | None = None,  # noqa: A002
+        help: str | None = None,
         also: Iterable[Label] = (),
     ) -> None:
         """Report a finding once, however often its row is expanded, with the calls that led here."""
-        key = (code, span.start, span.end, message)
-        if key in self.reported:
+        if (code, span) in self.reported:
             return
-        self.reported.add(key)
+        self.reported.add((code, span))
         calls = [Label(call, "in this call") for call in reversed(self.calls[-3:])]
         self.report.add(code, message, span, label, help=help, also=[*also, *calls])
 
     def fault(self, error: ExpressionError, phrase: Phrase) -> None:
         """Report an expression that cannot be evaluated."""
         if not isinstance(error, Reported):
-            label = _LABELS.get(error.code, "here")
-            self.add(error.code, error.message, phrase.at(error.at), label, help=error.help)
+            span = phrase.at(error.at)
+            self.add(error.code, error.message, span, error.label, help=error.help)
 
     @contextmanager
-    def calling(self, module: ModuleSpec, call: Span) -> Iterator[None]:
+    def calling(self, module: ModuleSpec, call: Span) -> Generator[None]:
         """Note that rows of a module are expanded for a call."""
         self.calls.append(call)
         self.modules.append(module)
@@ -100,8 +100,9 @@ class Context:
 
     def spend(self, span: Span) -> None:
         """Count a row against the budget."""
-        if self.graph.network.number_of_nodes() >= MOST_ROWS:
-            message = f"the model has more than {MOST_ROWS:,} rows"
+        self.spent += 1
+        most = MOST_ROWS + self.graph.spec.written_rows
+        if self.spent > most:
+            message = f"the model has more than {most:,} rows"
             self.add("E0218", message, span, "stopped here", help="repeat less")
             raise BudgetSpent
-

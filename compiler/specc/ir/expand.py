@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
 from specc.documents import Label
 from specc.ir.apply_op import apply_op
 from specc.ir.callees import callee_text, resolve
-from specc.ir.context import Context, Reported
+from specc.ir.context import Context, Reported, owner_of
 from specc.ir.graph import Apply, Expectation, Instance, Node, Row
 from specc.ir.open_module import open_module
-from specc.ir.tensors import Result, Tensor, leaves, spread
+from specc.ir.tensors import UNKNOWN, Result, Tensor, leaves, spread
 from specc.values.expression import Call, ExpressionError
 from specc.values.expression import Mapping as Shapes
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["expand"]
 
 MOST_REPEATS = 10_000
+MOST_TENSORS = 10_000
 DEEPEST_MODULES = 30
 
 
@@ -41,7 +43,7 @@ class _Expansion:
 
     def module(self) -> None:
         for name, phrase in self.instance.spec.let.items():
-            self.name(name, self.value_of(phrase), Label(phrase.span))
+            self.name(name, self.value_of(phrase, UNKNOWN), Label(phrase.span))
         inputs = list(self.instance.inputs.values())
         previous: Any = inputs[0] if len(inputs) == 1 else inputs
         for spec in self.instance.spec.rows:
@@ -59,21 +61,23 @@ class _Expansion:
             earlier = (row.spec.name_span for row in self.instance.rows if row.name == name)
             also = [Label(span, "first use") for span in earlier][:1]
             message, span = f"`{name}` is named twice", place.span
-            help = "choose another name"  # noqa: A001
+            help = "choose another name"
             self.context.add("E0302", message, span, "second use", help=help, also=also)
         self.instance.env[name] = value
 
-    def value_of(self, phrase: Phrase) -> Any:
+    def value_of(self, phrase: Phrase, otherwise: Any) -> Any:
         try:
             return self.scope.evaluate(phrase.expression)
         except ExpressionError as error:
             self.context.fault(error, phrase)
-            return Tensor(None, "")
+            return otherwise
 
     def outputs(self, last: Any) -> None:
         declared = self.instance.spec.outputs
         if declared is not None:
-            self.instance.outputs = [(name, self.value_of(phrase)) for name, phrase in declared]
+            self.instance.outputs = [
+                (name, self.value_of(phrase, Tensor(None, ""))) for name, phrase in declared
+            ]
             return
         values = spread(last) if self.instance.rows else []
         self.instance.outputs = [(f"out{i}" if i else "out", v) for i, v in enumerate(values)]
@@ -85,6 +89,7 @@ class _Expansion:
         row = Row(spec.key, spec.name, "one", spec, shared=spec.shared)
         try:
             row.value = self.expanded(row, previous)
+            self.limit(row)
         except ExpressionError as error:
             self.context.fault(error, spec.call)
             row.value = self.failed(row, error.message)
@@ -106,6 +111,12 @@ class _Expansion:
             return self.repeat(row, previous)
         call = cast("Call", spec.call.expression)
         return self.apply(row, self.scope.path(row.key), call, self.arriving(row, previous))
+
+    def limit(self, row: Row) -> None:
+        """Refuse a row whose lists of lists hold more tensors than any model has."""
+        if sum(1 for _ in islice(leaves(row.value), MOST_TENSORS + 1)) > MOST_TENSORS:
+            message = f"this row gives more than {MOST_TENSORS:,} tensors"
+            raise ExpressionError(message, (0, 0), "name fewer in it", "E0218")
 
     def failed(self, row: Row, message: str) -> Tensor:
         """Put a row that failed into the graph, so that a drawing can show it."""
@@ -133,7 +144,7 @@ class _Expansion:
         spec = row.spec
         if spec.inputs is None:
             is_first = not self.instance.rows and isinstance(previous, list)
-            values = cast("list[Any]", previous) if is_first else [previous]
+            values: list[Any] = cast("list[Any]", previous) if is_first else [previous]
         else:
             named = [*spec.inputs, *(value for _, value, _ in spec.keywords)]
             values = [self.scope.evaluate(value) for value in named]
@@ -168,7 +179,7 @@ class _Expansion:
         loops = self.scope.loops
         outer = dict(loops)
         loops[spec.name or row.key] = results
-        for index in range(len(next(iter(lists.values()), []))):
+        for index in range(min(map(len, lists.values()), default=0)):
             loops.update({name: items[index] for name, items in lists.items()})
             results.append(self.turn(row, index, previous))
         loops.clear()
@@ -190,7 +201,7 @@ class _Expansion:
             counts = ", ".join(f"`{name}` has {len(items)}" for name, items in lists.items())
             message = f"lists that walk together differ in length: {counts}"
             span = spec.each[-1][1].span
-            help = "give each list one item for each turn"  # noqa: A001
+            help = "give each list one item for each turn"
             self.context.add("E0307", message, span, "another length", help=help)
             raise Reported
         return lists
@@ -206,8 +217,8 @@ class _Expansion:
         if isinstance(value, Result):
             return [part for output in value.values() for part in spread(output)]
         if not isinstance(value, Tensor) or value.shape is not None:
-            message = "`for` walks over a list"
-            self.context.add("E0210", message, phrase.span, "not a list")
+            message, help = "`for` walks over a list", "write a list: `[a, b]`"
+            self.context.add("E0210", message, phrase.span, "not a list", help=help)
         raise Reported
 
     # -- calls
@@ -218,7 +229,8 @@ class _Expansion:
         target = resolve(self.context, self.scope, call.function)
         use = self.context.next_use(path)
         if isinstance(target, type):
-            value: Any = apply_op(self.context, self.scope, row, (target, call), (use, path), values)
+            paths = use, owner_of(path)
+            value: Any = apply_op(self.context, self.scope, row, (target, call), paths, values)
         else:
             value = self.apply_module(row, target, call, use, values)
         self.expect(row, value, use)
@@ -228,10 +240,14 @@ class _Expansion:
         self, row: Row, module: ModuleSpec, call: Call, path: str, values: list[Any]
     ) -> Result:
         open_modules = self.context.modules
-        if module in open_modules or len(open_modules) >= DEEPEST_MODULES:
-            chain = " -> ".join(entry.name for entry in [*open_modules, module])
-            message = f"`{module.name}` is inside itself: {chain}"
-            raise ExpressionError(message, call.function.at, code="E0308")
+        if module in open_modules:
+            inside = open_modules[open_modules.index(module) :]
+            chain = " -> ".join(entry.name for entry in [*inside, module])
+            message, help = f"`{module.name}` is inside itself: {chain}", "take this call out"
+            raise ExpressionError(message, call.function.at, help, "E0308")
+        if len(open_modules) >= DEEPEST_MODULES:
+            message = f"modules are nested more than {DEEPEST_MODULES} deep"
+            raise ExpressionError(message, call.function.at, "nest fewer", "E0218")
         opened = open_module(self.scope, module, call, path, values)
         with self.context.calling(module, row.spec.call.at(call.at)):
             expand(self.context, opened.scope)

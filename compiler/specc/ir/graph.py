@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from specc.documents import Span
-    from specc.ir.spec import InputSpec, ModuleSpec, Phrase, RowSpec, Spec
+    from specc.ir.spec import ModuleSpec, Phrase, RowSpec, Spec
     from specc.ir.tensors import Tensor
     from specc.ops import Op
     from specc.values.dimensions import Shape
@@ -115,7 +115,6 @@ class Instance:
     exports: list[Any] = field(default_factory=list[Any])
     pinned: set[str] = field(default_factory=set[str])
     used: set[str] = field(default_factory=set[str])
-    declared: list[InputSpec] = field(default_factory=list["InputSpec"])
 
     def children(self) -> Iterator[tuple[Row, Apply]]:
         """Yield the modules that this one holds, a shared one once."""
@@ -131,10 +130,11 @@ class Graph:
 
     spec: Spec
     root: Instance
-    network: nx.DiGraph = field(default_factory=nx.DiGraph)
+    network: nx.DiGraph[str] = field(default_factory=lambda: nx.DiGraph())  # noqa: PLW0108 - pyright needs the call
     expectations: list[Expectation] = field(default_factory=list["Expectation"])
     failed: dict[str, str] = field(default_factory=dict[str, str])
     is_resized: bool = False
+    used_files: set[str] = field(default_factory=set[str])
 
     def add(self, node: Node) -> None:
         """Add a node behind the nodes that feed it."""
@@ -151,6 +151,10 @@ class Graph:
         """Yield all nodes, each behind those that feed it."""
         for _, data in self.network.nodes(data=True):
             yield data["row"]
+
+    def ancestors(self, path: str) -> set[str]:
+        """Return all nodes that a node depends on."""
+        return nx.ancestors(self.network, path)  # pyright: ignore[reportUnknownMemberType]
 
     def instances(self) -> Iterator[Instance]:
         """Yield all modules, each behind those that it holds; the root is the last."""

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import keyword
+import re
+from functools import cache
+from types import ModuleType
 
-__all__ = ["class_name", "refusal"]
+from specc import ops
+
+__all__ = ["class_name", "refusal", "variant_refusal"]
 
 _LONGEST = 60
 
@@ -38,9 +43,24 @@ def refusal(name: str) -> str | None:
         return "a name that begins with `_` is private to the emitted class"
     if name in _MODULE_ATTRIBUTES:
         return f"`{name}` would hide `nn.Module.{name}`"
-    if name in _EMITTED_NAMES:
+    if name in _EMITTED_NAMES or name in _helpers():
         return f"`{name}` has a meaning of its own in the emitted code"
     return None
+
+
+def variant_refusal(name: str) -> str | None:
+    """Say why a variant cannot have a name, which becomes part of a file's name."""
+    if len(name) > _LONGEST or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_]*", name):
+        return f"a variant's name is of letters, digits and `_`, at most {_LONGEST}"
+    return None
+
+
+@cache
+def _helpers() -> frozenset[str]:
+    """The names of the classes and functions that emitted files carry where torch has none."""
+    modules = (held for held in vars(ops).values() if isinstance(held, ModuleType))
+    held = (value for module in modules for value in vars(module).values())
+    return frozenset(value.name for value in held if isinstance(value, ops.Helper))
 
 
 def class_name(name: str) -> str:

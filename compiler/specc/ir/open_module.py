@@ -12,6 +12,7 @@ from specc.ir.graph import Instance
 from specc.ir.scope import Scope
 from specc.ir.tensors import Callee, Tensor, leaves
 from specc.ops import OPS
+from specc.schema.calls import shown
 from specc.values.dimensions import Shape, shape_text
 from specc.values.expression import Call, ExpressionError, Name
 from specc.values.traced import plain, traced
@@ -19,7 +20,7 @@ from specc.values.traced import plain, traced
 if TYPE_CHECKING:
     from specc.ir.spec import ModuleSpec, ParamSpec, Phrase, Spec
 
-__all__ = ["Opened", "open_module", "open_parameter", "variant_params"]
+__all__ = ["KINDS", "Opened", "fits", "misfit", "open_module", "open_parameter", "variant_params"]
 
 
 @dataclass(slots=True)
@@ -96,7 +97,7 @@ def _arguments(module: ModuleSpec, call: Call, caller: Scope) -> dict[str, Any]:
             message = f"`{module.name}` has no parameter `{name}`"
             near = suggest(name, list(module.params))
             takes = f"it takes {', '.join(module.params) or 'nothing'}"
-            help = f"did you mean `{near}`?" if near else takes  # noqa: A001
+            help = f"did you mean `{near}`?" if near else takes
             raise ExpressionError(message, bound.places[name], help, "E0206")
     return {
         name: _argument(module, param, given, bound, call) for name, param in module.params.items()
@@ -108,14 +109,14 @@ def _argument(
 ) -> Any:
     if param.name in given:
         value = given[param.name]
-        if not _fits(value, param):
-            shown = value.name if isinstance(value, Callee) else repr(value)
-            message = f"`{param.name}` of `{module.name}` is {param.kind}; this is {shown}"
-            raise ExpressionError(message, bound.places.get(param.name, call.at), code="E0210")
+        if not fits(value, param):
+            message = misfit(value, param, module.name)
+            at, help = bound.places.get(param.name, call.at), f"give {KINDS[param.kind]}"
+            raise ExpressionError(message, at, help, "E0210")
         return value
     if param.required:
         message = f"`{module.name}` needs `{param.name}`"
-        help = f"`{module.name}({', '.join(module.params)})`"  # noqa: A001
+        help = f"`{module.name}({', '.join(module.params)})`"
         raise ExpressionError(message, call.function.at, help, "E0207")
     return param.default
 
@@ -135,12 +136,28 @@ def _with_variant(module: ModuleSpec, bound: Bound) -> dict[str, Any]:
         near = suggest(str(variant), list(spec.variants))
         message = f"`{spec.name}` has no variant {variant!r}"
         known = f"it has {', '.join(spec.variants) or 'none'}"
-        help = f"did you mean {near!r}?" if near else known  # noqa: A001
+        help = f"did you mean {near!r}?" if near else known
         raise ExpressionError(message, bound.places["variant"], help, "E0310")
     return variant_params(spec, str(variant)) | given
 
 
-def _fits(value: object, param: ParamSpec) -> bool:
+KINDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "True or False",
+    "list": "a list",
+    "str": "a text",
+    "module": "an op or module",
+}
+
+
+def misfit(value: object, param: ParamSpec, owner: str) -> str:
+    """Say that a value is not of a parameter's type."""
+    given = value.name if isinstance(value, Callee) else shown(value)
+    return f"`{param.name}` of `{owner}` is {KINDS[param.kind]}; this is {given}"
+
+
+def fits(value: object, param: ParamSpec) -> bool:
     """Whether a value has a parameter's type."""
     if param.default is None and not param.required:
         return True
@@ -172,8 +189,9 @@ def _enter(opened: Opened, values: list[Any], call: Call) -> None:
     if len(names) == 1 and len(values) > 1:
         values = [values]
     if len(names) != len(values):
-        message = f"`{module.name}` takes {len(names)} inputs ({', '.join(names)})"
-        raise ExpressionError(f"{message}; it is given {len(values)}", call.at, code="E0305")
+        message = f"`{module.name}` takes {_counted(len(names))}; it is given {len(values)}"
+        help = f"name them: `{module.name}(...)({', '.join(names)})`"
+        raise ExpressionError(message, call.at, help, "E0305")
     for name, value in zip(names, values, strict=True):
         if isinstance(value, list):
             inner: Any = [Tensor(t.shape, t.origin) for t in leaves(cast("Any", value))]
@@ -183,9 +201,11 @@ def _enter(opened: Opened, values: list[Any], call: Call) -> None:
         instance.inputs[name] = instance.env[name] = inner
 
 
-def _arrive(
-    opened: Opened, declared: Phrase | None, value: Any, formal: str, call: Call
-) -> Tensor:
+def _counted(inputs: int) -> str:
+    return "1 input" if inputs == 1 else f"{inputs} inputs"
+
+
+def _arrive(opened: Opened, declared: Phrase | None, value: Any, formal: str, call: Call) -> Tensor:
     """Return a tensor as a module sees it: its channels are an argument of the class."""
     tensor = next(leaves(value), Tensor(None, ""))
     shape = tensor.shape
@@ -207,7 +227,8 @@ def _bind_sizes(opened: Opened, declared: Phrase, shape: Shape, call: Call) -> s
     if len(items) != len(shape):
         arriving = shape_text(shape, batch=True)
         message = f"`{instance.spec.name}` takes {len(items)} dimensions; {arriving} arrives"
-        raise ExpressionError(message, call.at, code="E0406")
+        help = f"pass {len(items)} dimensions, or declare others"
+        raise ExpressionError(message, call.at, help, "E0406")
     formal: str | None = None
     for place, (item, side) in enumerate(zip(items, shape, strict=True)):
         is_new = isinstance(item, Name) and item.id not in instance.params
@@ -219,5 +240,7 @@ def _bind_sizes(opened: Opened, declared: Phrase, shape: Shape, call: Call) -> s
         wanted = opened.scope.evaluate(item)
         if wanted != side:
             message = f"`{instance.spec.name}` wants {wanted} in dimension {place}"
-            raise ExpressionError(f"{message}; {shape_text(shape)} arrives", call.at, code="E0401")
+            help = f"bring it to {wanted}, or declare a name instead of {wanted}"
+            message = f"{message}; {shape_text(shape)} arrives"
+            raise ExpressionError(message, call.at, help, "E0401")
     return formal

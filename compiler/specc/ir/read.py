@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, cast
 
-from specc.documents import Mapping, Scalar, Sequence, mend, plain, unusual
-from specc.ir.names import refusal
+from specc.documents import Mapping, Scalar, Sequence, mend, plain, suggest, unusual
+from specc.ir.collisions import check_collisions, check_stages
+from specc.ir.names import refusal, variant_refusal
 from specc.ir.spec import InputSpec, ModuleSpec, ParamSpec, Phrase, RowSpec, Spec
-from specc.values.expression import Call, ExpressionError, Literal, Series, parse_expression
+from specc.values.expression import Call, ExpressionError, Literal, Series, shifted
+from specc.values.parsing import parse_expression
 
 if TYPE_CHECKING:
     from specc.documents import Node, Report, Span
@@ -22,8 +24,16 @@ _PRINTED = re.compile(r"\((\w+)\)$")
 
 
 def read_spec(root: Mapping, path: str, report: Report) -> Spec:
-    """Read a whole file; what cannot be read is reported and left out."""
-    return _Reader(report).spec(root, path)
+    """Read a whole file.
+
+    Raises:
+        Findings: a part of it cannot be read; all such parts are in it.
+    """
+    spec = _Reader(report).spec(root, path)
+    check_collisions(spec, report)
+    check_stages(spec, report)
+    report.stop()
+    return spec
 
 
 class _Reader:
@@ -65,7 +75,7 @@ class _Reader:
             expect=cast("list[Mapping]", expectations),
             preprocess=self.phrase(preprocess) if preprocess else None,
             detector=self.phrases(detector),
-            detector_span=root.key("detector").span if detector else None,  # pyright: ignore
+            detector_span=cast("Scalar", root.key("detector")).span if detector else None,
             weights=root.get("weights"),
             title=title or name,
             cite=cite,
@@ -75,7 +85,24 @@ class _Reader:
             module.spec = spec
         if spec.class_name is not None:
             self.check_name(spec.class_name, cast("Scalar", root.get("class")).span)
+        self.check_variants(root, spec)
         return spec
+
+    def check_variants(self, root: Mapping, spec: Spec) -> None:
+        """Check the names of variants and of the parameters that they set."""
+        known = list(spec.root.params)
+        for variant, values in self.entries(root, "variants"):
+            reason = variant_refusal(variant.name)
+            if reason is not None:
+                label = "not a usable name"
+                self.report.add("E0215", reason, variant.span, label, help="choose another name")
+            for key, _ in cast("Mapping", values).entries:
+                if key.name not in (*known, "expect"):
+                    near = suggest(key.name, known)
+                    takes = f"parameters: {', '.join(known) or 'none'}"
+                    help = f"did you mean `{near}`?" if near else takes
+                    message = f"`{spec.name}` has no parameter `{key.name}`"
+                    self.report.add("E0311", message, key.span, "unknown parameter", help=help)
 
     @staticmethod
     def entries(node: Mapping, key: str) -> list[tuple[Scalar, Node]]:
@@ -90,12 +117,15 @@ class _Reader:
     def check_name(self, name: str, span: Span) -> bool:
         reason = refusal(name)
         if reason is not None:
-            self.report.add("E0215", reason, span, "not a usable name", help="choose another name")
+            help = "put the row in quotes" if "(" in name else "choose another name"
+            self.report.add("E0215", reason, span, "not a usable name", help=help)
         return reason is None
 
     def module(self, name: str, node: Mapping, span: Span) -> ModuleSpec:
         layers = node.get("layers")
-        module = ModuleSpec(name, span, doc=self.text(node, "doc"), is_list=isinstance(layers, Sequence))
+        module = ModuleSpec(
+            name, span, doc=self.text(node, "doc"), is_list=isinstance(layers, Sequence)
+        )
         for key, value in self.entries(node, "params"):
             if self.check_name(key.name, key.span):
                 module.params[key.name] = self.param(key, value)
@@ -113,7 +143,13 @@ class _Reader:
         value = plain(node)
         if isinstance(node, Scalar) and node.plain and value in TYPES:
             return ParamSpec(name, str(value), None, required=True, span=key.span)
-        kinds: dict[type, str] = {bool: "bool", int: "int", float: "float", str: "str", list: "list"}
+        kinds: dict[type, str] = {
+            bool: "bool",
+            int: "int",
+            float: "float",
+            str: "str",
+            list: "list",
+        }
         return ParamSpec(name, kinds.get(type(value), "str"), value, required=False, span=key.span)
 
     def inputs(self, node: Node | None) -> list[InputSpec]:
@@ -174,7 +210,7 @@ class _Reader:
         if printed and printed[1].isdigit():
             if int(printed[1]) != index:
                 message = f"this row is numbered {printed[1]}, but it stands at {index}"
-                help = f"write `({index}): ...`, or leave the number out"  # noqa: A001
+                help = f"write `({index}): ...`, or leave the number out"
                 self.report.add("E0217", message, key.span, f"row {index}", help=help)
                 return None
             return self.row(str(index), None, key.span, node)
@@ -192,10 +228,13 @@ class _Reader:
             return RowSpec(key, name, node.span, name_span, phrase, is_value=True)
         return self.call_row(key, name, name_span, node)
 
-    def block_row(self, key: str, name: str | None, name_span: Span, node: Mapping) -> RowSpec | None:
+    def block_row(
+        self, key: str, name: str | None, name_span: Span, node: Mapping
+    ) -> RowSpec | None:
         op = node.get("op")
         if not isinstance(op, Scalar):
-            self.report.add("E0202", "a row in block form needs `op`", node.span, "no `op` here")
+            message, help = "a row in block form needs `op`", "add `op: Conv2d(...)`"
+            self.report.add("E0202", message, node.span, "no `op` here", help=help)
             return None
         row = self.call_row(key, name, name_span, op)
         if row is None:
@@ -219,10 +258,6 @@ class _Reader:
         )
 
     def call_row(self, key: str, name: str | None, name_span: Span, node: Scalar) -> RowSpec | None:
-        if not isinstance(node.value, str):
-            message = f"a row is a call, such as `ReLU(inplace=True)`; this is {node.value!r}"
-            self.report.add("E0203", message, node.span, "not a call")
-            return None
         text = self.checked_text(node)
         if text is None:
             return None
@@ -238,8 +273,9 @@ class _Reader:
         if isinstance(phrase.expression, Series):
             return RowSpec(key, name, span, name_span, phrase, is_value=True, expect=expect)
         if not isinstance(phrase.expression, Call):
-            shown = text.strip()
-            help = f"write `{shown}()`" if shown.isidentifier() else None  # noqa: A001
+            name_only = text.strip().isidentifier()
+            form = f"{text.strip()}()" if name_only else "ReLU(inplace=True)"
+            help = f"write `{form}`" if name_only else f"write a call, such as `{form}`"
             self.report.add("E0204", "a row is a call", span, "no parentheses here", help=help)
             return None
         call = phrase.expression
@@ -247,7 +283,14 @@ class _Reader:
             return RowSpec(key, name, span, name_span, phrase, expect=expect)
         inner = Phrase(call.function, phrase.span, phrase.offset)
         return RowSpec(
-            key, name, span, name_span, inner, inputs=call.arguments, keywords=call.keywords, expect=expect
+            key,
+            name,
+            span,
+            name_span,
+            inner,
+            inputs=call.arguments,
+            keywords=call.keywords,
+            expect=expect,
         )
 
     def checked_text(self, node: Scalar) -> str | None:
@@ -257,12 +300,13 @@ class _Reader:
         if odd is None:
             return text
         start, length = odd
-        shown = text[start : start + length]
-        code = "E0121" if "*" in shown else "E0120"
-        what = "Markdown's `**`" if "*" in shown else f"full-width `{shown}`"
-        label = "not part of the call" if "*" in shown else "full-width"
+        run = text[start : start + length]
+        is_markup = run.startswith(("*", "<"))
+        code = "E0121" if is_markup else "E0120"
+        what = f"Markdown's `{run}`" if is_markup else f"full-width `{run}`"
+        label = "not part of the call" if is_markup else "full-width"
         message = f"this row holds {what}"
-        help = f"write `{mend(text).strip().rstrip(',')}`"  # noqa: A001
+        help = f"write `{mend(text).strip().rstrip(',')}`"
         self.report.add(code, message, node.content.within(start, start + length), label, help=help)
         return None
 
@@ -275,7 +319,7 @@ class _Reader:
         except ExpressionError as error:
             start, end = error.at
             where = span.within(start + offset, max(end, start + 1) + offset)
-            self.report.add(error.code, error.message, where, "here", help=error.help)
+            self.report.add(error.code, error.message, where, error.label, help=error.help)
             return None
 
     def optional(self, node: Node | None) -> Phrase | None:
@@ -296,7 +340,8 @@ class _Reader:
             read = cast("list[Phrase]", items)
             return Phrase(Series(tuple(_moved(item, node.span) for item in read)), node.span)
         if isinstance(node, Mapping):
-            self.report.add("E0203", "a mapping cannot stand here", node.span, "a mapping")
+            message, help = "a mapping cannot stand here", "write a list or an expression"
+            self.report.add("E0203", message, node.span, "a mapping", help=help)
             return None
         if not isinstance(node.value, str):
             return Phrase(Literal(node.value, at=_whole(node)), node.content)
@@ -309,31 +354,9 @@ def _whole(node: Scalar) -> tuple[int, int]:
 
 
 def _moved(item: Phrase, span: Span) -> Expression:
-    """Re-parse-free: shift an item's positions so that they count from the list's start."""
+    """Let an item's positions count from the start of its list."""
     shift = item.span.start + item.offset - span.start
     return shifted(item.expression, shift)
-
-
-def shifted(expression: Expression, by: int) -> Expression:
-    """Return the expression with all its positions moved."""
-    import dataclasses
-
-    changes: dict[str, object] = {"at": (expression.at[0] + by, expression.at[1] + by)}
-    for field in dataclasses.fields(expression):
-        value = getattr(expression, field.name)
-        if field.name != "at":
-            changes[field.name] = _shifted_value(value, by)
-    return dataclasses.replace(expression, **changes)  # pyright: ignore[reportArgumentType]
-
-
-def _shifted_value(value: object, by: int) -> object:
-    from specc.values.expression import Expression as Node
-
-    if isinstance(value, Node):
-        return shifted(value, by)
-    if isinstance(value, tuple):
-        return tuple(_shifted_value(item, by) for item in value)  # pyright: ignore
-    return value
 
 
 def _arrow(text: str) -> int | None:

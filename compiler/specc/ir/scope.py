@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from specc.documents import suggest
-from specc.ir.tensors import INFER, Callee
+from specc.ir.context import Reported
+from specc.ir.tensors import INFER, UNKNOWN, Callee
 from specc.ops import OPS
 from specc.values.dimensions import Dim, Shape, Size
 from specc.values.evaluate import FUNCTIONS, Evaluator
@@ -45,6 +46,8 @@ class Scope:
             return self.loops[name]
         if name in self.instance.env:
             self.instance.used.add(name)
+            if self.instance.env[name] is UNKNOWN:
+                raise Reported
             return self.instance.env[name]
         if name in OPS or name in self.spec.modules or name in self.spec.use:
             return Callee(name)
@@ -53,7 +56,7 @@ class Scope:
             message = f"`{name}` stands further down; a row can only use rows above it"
             raise ExpressionError(message, at, "move it up", "E0301")
         near = suggest(name, [*self.instance.env, *self.loops, *FUNCTIONS])
-        help = f"did you mean `{near}`?" if near else self._known()  # noqa: A001
+        help = f"did you mean `{near}`?" if near else self._known()
         raise ExpressionError(f"nothing here is named `{name}`", at, help, "E0301")
 
     def _known(self) -> str | None:
@@ -73,5 +76,6 @@ class Scope:
             return Size(expression.id)
         value = self.evaluate(expression)
         if not isinstance(value, int) or isinstance(value, bool):
-            raise ExpressionError("an expected size is a whole number", expression.at, code="E0210")
+            message, help = "an expected size is a whole number", "write `-> 38`"
+            raise ExpressionError(message, expression.at, help, "E0210")
         return cast("int", plain(value))

@@ -9,11 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from specc.values.expression import Expression
-
 if TYPE_CHECKING:
     from specc.documents import Mapping, Node, Span
-    from specc.values.expression import At
+    from specc.values.expression import At, Expression
 
 __all__ = ["InputSpec", "ModuleSpec", "ParamSpec", "Phrase", "RowSpec", "Spec"]
 
@@ -84,7 +82,7 @@ class RowSpec:
     shared: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class ModuleSpec:
     """A module: a class of the emitted code."""
 
@@ -100,7 +98,7 @@ class ModuleSpec:
     spec: Spec | None = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Spec:
     """A file: its root module, the modules beside it, and what is not a layer."""
 
@@ -119,3 +117,8 @@ class Spec:
     title: str
     cite: str | None
     class_name: str | None
+
+    @property
+    def written_rows(self) -> int:
+        """Return the number of rows that the file writes out."""
+        return sum(len(module.rows) for module in (self.root, *self.modules.values()))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from specc.documents import suggest
-from specc.values.dimensions import Shape
+from specc.ir.context import Reported
 from specc.values.expression import ExpressionError
 from specc.values.traced import substitute
 
@@ -15,16 +15,22 @@ if TYPE_CHECKING:
     from collections.abc import Mapping as MappingType
 
     from specc.ir.graph import Instance
+    from specc.values.dimensions import Shape
     from specc.values.expression import At
 
-__all__ = ["INFER", "Callee", "Result", "Tensor", "leaves", "names_of", "spread"]
+__all__ = ["INFER", "UNKNOWN", "Callee", "Result", "Tensor", "leaves", "names_of", "spread"]
 
 
 class _Infer:
     """What `_` means as an argument: infer this."""
 
 
+class _Unknown:
+    """The value of a constant that could not be computed, which has been reported."""
+
+
 INFER = _Infer()
+UNKNOWN = _Unknown()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +50,13 @@ class Tensor:
     def tap(self, name: str, at: At) -> object:
         """Return `channels`, the only property of a tensor."""
         if name != "channels":
-            help = "a tensor has `channels`"  # noqa: A001
+            help = "a tensor has `channels`"
             raise ExpressionError(f"a tensor has no `{name}`", at, help, "E0303")
-        if self.shape is None or len(self.shape) < 2:
-            raise ExpressionError("the channels of this tensor are not known", at, code="E0303")
+        if self.shape is None:
+            raise Reported
+        if len(self.shape) < 2:
+            message = f"a tensor of {len(self.shape)} dimension has no channels"
+            raise ExpressionError(message, at, "use a map (N, C, H, W)", "E0303")
         return self.shape[1]
 
 
@@ -73,7 +82,7 @@ class Result:
         if name not in rows:
             near = suggest(name, [*named, *rows])
             known = ", ".join(f"`{tap}`" for tap in dict.fromkeys([*named, *rows])) or "no names"
-            help = f"did you mean `{near}`?" if near else f"it has {known}"  # noqa: A001
+            help = f"did you mean `{near}`?" if near else f"it has {known}"
             message = f"`{self.instance.spec.name}` has no row or output named `{name}`"
             raise ExpressionError(message, at, help, "E0303")
         return self.export(inner)
@@ -84,8 +93,8 @@ class Result:
         if isinstance(index, slice):
             return values[index]
         if not -len(values) <= index < len(values):
-            message = f"output {index} of a module with {len(values)}"
-            raise ExpressionError(message, at, code="E0303")
+            message = f"there is no output {index}: `{self.instance.spec.name}` has {len(values)}"
+            raise ExpressionError(message, at, "count from 0", "E0303")
         return values[index]
 
     def values(self) -> list[Any]:

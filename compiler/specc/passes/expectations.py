@@ -43,15 +43,21 @@ def _report(
     if arriving is not None and len(arriving) == len(expectation.actual):
         before = f"{_differing(arriving, expectation)} -> "
     label = f"idx {node.path.rpartition('.')[2]}" if node.path[-1:].isdigit() else f"`{node.path}`"
-    trusted = {path for path, all_of in by_node.items() if all(e.expected == e.actual for e in all_of)}
+    trusted = {
+        path for path, all_of in by_node.items() if all(e.expected == e.actual for e in all_of)
+    }
     repair = find_repair(graph, expectation, trusted)
-    also = [Label(repair.node.span, f"`{repair.node.path}`")] if repair and repair.node is not node else []
+    also = (
+        [Label(repair.node.span, f"`{repair.node.path}`")]
+        if repair and repair.node is not node
+        else []
+    )
     report.add(
         "E0410",
         f"{label}: {before}{actual}, expected {expected}",
         expectation.phrase.at(expectation.phrase.expression.at),
         f"`{node.path}` gives {shape_text(expectation.actual)}",
-        help=None if repair is None else repair.text(expected),
+        help=repair.text(expected) if repair else f"mend the rows before, or write `-> {actual}`",
         also=also,
     )
 
@@ -62,7 +68,7 @@ def _shown(expected: Shape, actual: Shape) -> tuple[str, str]:
         sides = expected[2:], actual[2:]
         if all(pair[0] == pair[1] for pair in sides):
             return str(expected[2]), str(actual[2])
-    return shape_text(expected), shape_text(actual)
+    return shape_text(expected, batch=len(expected) != len(actual)), shape_text(actual)
 
 
 def _differing(arriving: Shape, expectation: Expectation) -> str:

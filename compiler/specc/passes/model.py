@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from specc.documents import Mapping, Report, Scalar, plain
+from specc.documents import Mapping, Report, Scalar, plain, suggest
 from specc.ir.build import Load, build
 from specc.passes.cost import count_cost
 from specc.passes.detector import check_detector
-from specc.values.dimensions import shape_text
+from specc.values.dimensions import Size, shape_text
 
 if TYPE_CHECKING:
     from specc.documents import Node
@@ -19,12 +19,17 @@ __all__ = ["check_model"]
 
 
 def check_model(
-    graph: Graph, facts: Facts, report: Report, load: Load, params: dict[str, Any], variant: str | None
+    graph: Graph,
+    facts: Facts,
+    report: Report,
+    load: Load,
+    params: dict[str, Any],
+    variant: str | None,
 ) -> None:
     """Check each entry of `expect`; one with `at` is built again with those values."""
     if report.errors:
         return
-    entries = [entry for entry in graph.spec.expect]
+    entries = graph.spec.expect
     if variant is not None and variant in graph.spec.variants:
         found = graph.spec.variants[variant].get("expect")
         entries = [found] if isinstance(found, Mapping) else []
@@ -47,12 +52,31 @@ def _check_at(
     from specc.passes.pipeline import Facts
 
     names = graph.spec.root.params
+    if not _names_known(graph, cast("Mapping", entry.get("at")), report):
+        return
     given = params | {name: value for name, value in at.items() if name in names}
     sizes = {name: value for name, value in at.items() if name not in names}
     inner = Report()
     other = build(graph.spec, inner, load, params=given, sizes=sizes)
     facts = Facts(count_cost(other), check_detector(other, inner))
     _Figures(other, facts, report).check(entry)
+
+
+def _names_known(graph: Graph, at: Mapping, report: Report) -> bool:
+    """Report what `at` sets and the root has not: parameters and symbolic sizes."""
+    known = [*graph.spec.root.params, *_symbolic_sizes(graph)]
+    unknown = [key for key, _ in at.entries if key.name not in known]
+    for key in unknown:
+        near = suggest(key.name, known)
+        help = f"did you mean `{near}`?" if near else f"there are {', '.join(known) or 'none'}"
+        message = f"`{graph.spec.name}` has no parameter or size `{key.name}`"
+        report.add("E0311", message, key.span, "unknown parameter", help=help)
+    return not unknown
+
+
+def _symbolic_sizes(graph: Graph) -> set[str]:
+    shapes = [graph[declared.name].shape or () for declared in graph.spec.root.inputs]
+    return {side.name for shape in shapes for side in shape if isinstance(side, Size)}
 
 
 class _Figures:
@@ -75,9 +99,17 @@ class _Figures:
         for key, node in entry.entries:
             if key.name in figures:
                 name, actual = figures[key.name]
-                self.figure(f"the model has {actual:,} {name}" if actual is not None else f"the model has no {name}", actual, node)
+                self.figure(
+                    f"the model has {actual:,} {name}"
+                    if actual is not None
+                    else f"the model has no {name}",
+                    actual,
+                    node,
+                )
             elif key.name == "parts":
                 for path, wanted in cast("Mapping", node).entries:
+                    if not self.is_known(path):
+                        continue
                     actual = self.facts.costs.below(path.name)
                     self.figure(f"`{path.name}` has {actual:,} parameters", actual, wanted)
             elif key.name == "shapes":
@@ -89,12 +121,12 @@ class _Figures:
         if expected == actual or not isinstance(expected, int):
             return
         by = f" ({actual - expected:+,})" if actual is not None else ""
-        self.report.add("E0411", f"{says}, expected {expected:,}{by}", node.span, "expected")
+        help = "mend the rows" if actual is None else f"mend the rows, or write {actual}"
+        message = f"{says}, expected {expected:,}{by}"
+        self.report.add("E0411", message, node.span, "expected", help=help)
 
     def shape(self, path: Scalar, node: Node) -> None:
-        if path.name not in self.graph:
-            message = f"there is no row `{path.name}`"
-            self.report.add("E0303", message, path.span, "unknown row", help="`specc check-shapes` lists them")
+        if not self.is_known(path, whole=True):
             return
         shape = self.graph[path.name].shape
         expected = plain(node)
@@ -103,4 +135,19 @@ class _Figures:
         actual = list(shape[1:]) if isinstance(expected, list) else shape[-1]
         if actual != expected:
             message = f"`{path.name}` gives {shape_text(shape)}"
-            self.report.add("E0411", message, node.span, "expected")
+            help = f"mend the rows, or write [{', '.join(map(str, shape[1:]))}]"
+            self.report.add("E0411", message, node.span, "expected", help=help)
+
+    def is_known(self, path: Scalar, *, whole: bool = False) -> bool:
+        """Whether a path is that of a row or, unless `whole`, of a part of the model."""
+        known = {node.path for node in self.graph.nodes()}
+        if not whole:
+            known |= {path.rpartition(".")[0] for path in known}
+            known |= {instance.path for instance in self.graph.instances()}
+        if path.name in known:
+            return True
+        near = suggest(path.name, sorted(known))
+        help = f"did you mean `{near}`?" if near else "`specc check-shapes` lists the rows"
+        message = f"there is no row `{path.name}`"
+        self.report.add("E0303", message, path.span, "unknown row", help=help)
+        return False

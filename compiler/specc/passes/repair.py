@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from specc.ops import ShapeError
-from specc.values.dimensions import Shape
 
 if TYPE_CHECKING:
     from specc.ir.graph import Expectation, Graph, Node
     from specc.ops import Op
+    from specc.values.dimensions import Shape
 
 __all__ = ["Repair", "find_repair"]
 
@@ -37,8 +37,9 @@ class Repair:
 def find_repair(graph: Graph, expectation: Expectation, trusted: set[str]) -> Repair | None:
     """Try the attributes of the row, then of the rows before it back to one known to be right.
 
-    An edit of the row itself is preferred; then one that lets a row keep its size, to one that
-    makes two mistakes cancel out; then the nearest row.
+    A row of stride one that changes the size for no reason is the likeliest culprit; then the row
+    itself; then an edit of another row, which may make two mistakes cancel out. Of several the
+    nearest row is chosen.
     """
     chain = _chain(graph, expectation.node, trusted)
     found: dict[tuple[int, int], list[tuple[str, object]]] = {}
@@ -50,7 +51,7 @@ def find_repair(graph: Graph, expectation: Expectation, trusted: set[str]) -> Re
             continue
         for attribute, value, changed in op.alternatives():
             if _carried(chain[:distance], changed, known) == expectation.expected:
-                oddness = int(distance > 0 and not _keeps_size(changed, known))
+                oddness = _oddness(node, changed, known, is_own=distance == 0)
                 found.setdefault((oddness, distance), []).append((attribute, value))
     if not found:
         return None
@@ -84,6 +85,14 @@ def _carried(behind: list[Node], changed: Op, inputs: list[Shape]) -> Shape | No
 
 def _rank(attribute: str) -> int:
     return LIKELIEST.index(attribute) if attribute in LIKELIEST else len(LIKELIEST)
+
+
+def _oddness(node: Node, changed: Op, inputs: list[Shape], *, is_own: bool) -> int:
+    """Rank an edit: one that lets a row keep its size, one of the row itself, any other."""
+    is_size_kept = node.shape is not None and node.shape[2:] == inputs[0][2:]
+    if not is_size_kept and _keeps_size(changed, inputs):
+        return 0
+    return 1 if is_own else 2
 
 
 def _keeps_size(op: Op, inputs: list[Shape]) -> bool:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import networkx as nx
-
 from specc.ir.tensors import leaves
 
 if TYPE_CHECKING:
@@ -16,11 +14,15 @@ __all__ = ["find_unused"]
 
 
 def find_unused(graph: Graph, report: Report) -> None:
-    """Report dead rows, parameters that no instance reads, and modules that nothing calls."""
-    if graph.failed:
+    """Report dead rows, parameters that no instance reads, modules and files that nothing calls.
+
+    While there are errors, what they cut off would look unused too.
+    """
+    if report.errors:
         return
     _dead_rows(graph, report)
     _unused_parameters(graph, report)
+    _unused_modules(graph, report)
 
 
 def _dead_rows(graph: Graph, report: Report) -> None:
@@ -39,10 +41,11 @@ def _dead_rows(graph: Graph, report: Report) -> None:
         if path in alive or (node.span.start, node.span.end) in spans:
             continue
         spans.add((node.span.start, node.span.end))
-        dead = len(nx.ancestors(graph.network, path) - alive)
-        behind = f", nor the {dead} rows before it" if dead > 1 else ""
+        dead = len(graph.ancestors(path) - alive)
+        rows = "row" if dead == 1 else f"{dead} rows"
+        behind = f", nor the {rows} before it" if dead else ""
         message = f"nothing uses `{node.path}`{behind}"
-        help = "use it, add it to `outputs`, or take the row out"  # noqa: A001
+        help = "use it, add it to `outputs`, or take the row out"
         report.add("W0601", message, node.span, "dead row", help=help)
 
 
@@ -61,8 +64,15 @@ def _unused_parameters(graph: Graph, report: Report) -> None:
         if not is_used:
             message = f"parameter `{name}` of `{module}` is not used"
             report.add("W0602", message, span, "unused", help="use it, or take it out")
+
+
+def _unused_modules(graph: Graph, report: Report) -> None:
     called = {id(instance.spec) for instance in graph.instances()}
     for module in graph.spec.modules.values():
         if id(module) not in called:
             message = f"module `{module.name}` is not used"
             report.add("W0603", message, module.span, "unused", help="call it, or take it out")
+    for name, (_, span) in graph.spec.use.items():
+        if name not in graph.used_files:
+            message = f"file `{name}` is not used"
+            report.add("W0603", message, span, "unused", help="call it, or take it out")

@@ -7,13 +7,15 @@ say only that nothing matched.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, validators
 
 from specc.documents import suggest
+from specc.ops.arguments import LARGEST
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
@@ -45,20 +47,48 @@ def call_schema(declaration: type[Declaration]) -> dict[str, Any]:
     }
 
 
+def _is_whole(checker: object, value: object) -> bool:
+    del checker
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(checker: object, value: object) -> bool:
+    del checker
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return math.isfinite(value)
+
+
+# JSON has one kind of number: to a plain validator `2.0` is an integer, and torch refuses it.
+_TYPES = Draft202012Validator.TYPE_CHECKER.redefine_many(
+    {"integer": _is_whole, "number": _is_number}
+)
+_Validator = cast(
+    "type[Draft202012Validator]",
+    validators.extend(Draft202012Validator, type_checker=_TYPES),  # pyright: ignore[reportUnknownMemberType]
+)
+
+
 @cache
 def _validator(declaration: type[Declaration]) -> Draft202012Validator:
-    return Draft202012Validator(call_schema(declaration))
+    return _Validator(call_schema(declaration))
+
+
+MOST_REMEMBERED = 10_000
+_SOUND: set[tuple[type[Declaration], str]] = set()
+"""Calls that passed: a network makes few different ones, and each once is enough."""
 
 
 def check_call(declaration: type[Declaration], arguments: dict[str, Any]) -> list[Problem]:
     """Check bound, evaluated arguments against the declaration's schema."""
+    seen = declaration, repr(arguments)
+    if seen in _SOUND:
+        return []
     data = {name: _jsonable(value) for name, value in arguments.items()}
-    errors = _validator(declaration).iter_errors(data)  # pyright: ignore[reportUnknownMemberType]
-    problems: list[Problem] = []
-    for error in errors:
-        problems += _problems(declaration, error)
-    meant = " ".join(problem.help or "" for problem in problems if problem.code == "E0206")
-    return [p for p in problems if p.code != "E0207" or f"`{p.label[4:-1]}`" not in meant]
+    errors = list(_validator(declaration).iter_errors(data))  # pyright: ignore[reportUnknownMemberType]
+    if not errors and len(_SOUND) < MOST_REMEMBERED:
+        _SOUND.add(seen)
+    return [problem for error in errors for problem in _problems(declaration, error, data)]
 
 
 def _jsonable(value: Any) -> Any:
@@ -67,39 +97,45 @@ def _jsonable(value: Any) -> Any:
     return value
 
 
-def _problems(declaration: type[Declaration], error: ValidationError) -> list[Problem]:
+def _problems(
+    declaration: type[Declaration], error: ValidationError, given: dict[str, Any]
+) -> list[Problem]:
+    """Put what jsonschema found about a call's arguments into words."""
     name = declaration.__name__
     known = list(declaration.arguments)
     if error.validator == "additionalProperties":
-        given = cast("dict[str, Any]", error.instance)
         return [_unknown(name, argument, known) for argument in given if argument not in known]
     if error.validator == "required":
         missing = error.message.split("'")[1]
-        form = ", ".join(a if declaration.arguments[a].required else f"{a}=..." for a in known[:4])
-        message = f"`{name}` needs `{missing}`"
-        return [Problem("E0207", message, None, f"no `{missing}`", f"`{name}({form}, ...)`")]
+        help = f"write `{_form(declaration)}`"
+        return [Problem("E0207", f"`{name}` needs `{missing}`", None, f"no `{missing}`", help)]
     argument = str(error.absolute_path[0])
-    value = cast("dict[str, Any]", _root_instance(error, declaration))[argument]
-    wanted = describe(declaration.arguments[argument].schema)
-    code = "E0211" if _is_range(declaration.arguments[argument].schema, value) else "E0210"
-    message = f"`{argument}` of `{name}` is {wanted}; this is {shown(value)}"
-    return [Problem(code, message, argument, f"not {wanted}", _advice(value, declaration, argument))]
+    value, schema = given[argument], declaration.arguments[argument].schema
+    message = f"`{argument}` of `{name}` is {describe(schema)}; this is {shown(value)}"
+    code, label = ("E0210", "another kind of value")
+    if _is_range(schema, value):
+        code, label = ("E0211", "out of range")
+    return [Problem(code, message, argument, label, _advice(value, schema, argument))]
 
 
-def _root_instance(error: ValidationError, declaration: type[Declaration]) -> Any:
-    del declaration
-    top = error
-    while top.parent is not None:
-        top = cast("ValidationError", top.parent)
-    if len(top.absolute_path) == 1:
-        return {top.absolute_path[0]: top.instance}
-    return {top.absolute_path[0]: top.instance}
+def _form(declaration: type[Declaration]) -> str:
+    """Return a call with what it cannot do without: `Conv2d(_, out_channels, kernel_size)`."""
+    arguments = list(declaration.arguments.values())
+    last = max(place for place, argument in enumerate(arguments) if argument.required)
+    parts = [
+        argument.name if argument.required else "_"
+        for argument in arguments[: last + 1]
+        if argument.required or argument.inferred is not None
+    ]
+    return f"{declaration.__name__}({', '.join(parts)})"
 
 
 def _unknown(name: str, argument: str, known: list[str]) -> Problem:
     near = suggest(argument, known)
-    help = f"did you mean `{near}`?" if near else f"`{name}` takes {', '.join(known) or 'nothing'}"  # noqa: A001
-    return Problem("E0206", f"`{name}` has no argument `{argument}`", argument, "unknown argument", help)
+    help = f"did you mean `{near}`?" if near else f"`{name}` takes {', '.join(known) or 'nothing'}"
+    return Problem(
+        "E0206", f"`{name}` has no argument `{argument}`", argument, "unknown argument", help
+    )
 
 
 def shown(value: Any) -> str:
@@ -112,20 +148,24 @@ def shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _advice(value: Any, declaration: type[Declaration], argument: str) -> str | None:
-    schema = declaration.arguments[argument].schema
+def _advice(value: Any, schema: dict[str, Any], argument: str) -> str:
+    """Say what to write instead."""
     if isinstance(value, str):
         near = suggest(value, cast("list[str]", schema.get("enum", [])))
         if near:
             return f"did you mean {near!r}?"
         if value.lstrip("-").replace(".", "", 1).isdigit():
             return f"write {value} without quotes"
-    return None
+    if isinstance(value, float) and value.is_integer():
+        return f"write {value:.0f}"
+    if isinstance(value, int) and value > LARGEST:
+        return f"no whole number may be above {LARGEST:,}"
+    return f"give `{argument}` {describe(schema)}"
 
 
 def _is_range(schema: dict[str, Any], value: Any) -> bool:
     """Whether the value would fit if the schema had no bounds."""
-    return Draft202012Validator(_unbounded(schema)).is_valid(_jsonable(value))  # pyright: ignore
+    return _Validator(_unbounded(schema)).is_valid(_jsonable(value))  # pyright: ignore[reportUnknownMemberType]
 
 
 def _unbounded(schema: Any) -> Any:
@@ -138,30 +178,48 @@ def _unbounded(schema: Any) -> Any:
     return schema
 
 
+_NOUNS = {"integer": "whole number", "number": "number", "string": "text"}
+_COUNTS = {2: "two", 3: "three", 4: "four"}
+
+
 def describe(schema: dict[str, Any]) -> str:
-    """Say in words what a schema admits."""
+    """Say in words what a schema admits: `a whole number from 1 up, or two of them`."""
     if "anyOf" in schema:
-        parts = [describe(part) for part in cast("list[dict[str, Any]]", schema["anyOf"])]
+        first, *others = cast("list[dict[str, Any]]", schema["anyOf"])
+        parts = [describe(first), *(_other(first, other) for other in others)]
         return ", or ".join(dict.fromkeys(parts))
     if "enum" in schema:
-        return " or ".join(repr(value) for value in cast("list[str]", schema["enum"]))
-    words = {
-        "integer": "a whole number",
-        "number": "a number",
-        "boolean": "True or False",
-        "string": "a text",
-        "null": "None",
-        "array": "a list",
-    }
-    kind = words[schema["type"]]
-    if schema["type"] == "array":
-        count = schema.get("minItems")
-        exact = f"{count} of them" if count == schema.get("maxItems") else "a list of them"
-        inner = describe(schema["items"]) if "items" in schema else "values"
-        return f"({', '.join([inner] * count)})" if exact.startswith("2") and count else f"a list of {inner}s"
-    bounds = [
-        f"at least {schema['minimum']}" if "minimum" in schema else "",
-        f"above {schema['exclusiveMinimum']}" if "exclusiveMinimum" in schema else "",
-    ]
-    limits = " and ".join(bound for bound in bounds if bound)
-    return f"{kind} of {limits}" if limits.startswith("at least") else f"{kind} {limits}".strip()
+        *most, last = (repr(value) for value in cast("list[str]", schema["enum"]))
+        return f"{', '.join(most)} or {last}" if most else last
+    match schema["type"]:
+        case "null":
+            return "None"
+        case "boolean":
+            return "True or False"
+        case "array":
+            count = schema["minItems"] if schema.get("minItems") == schema.get("maxItems") else 0
+            inner = _plural(schema.get("items", {}))
+            return f"{_COUNTS.get(count, count)} {inner}" if count else f"a list of {inner}"
+        case kind:
+            return f"a {_NOUNS[kind]}{_bounds(schema)}"
+
+
+def _other(first: dict[str, Any], other: dict[str, Any]) -> str:
+    """Describe an alternative, in terms of the first one where it is several of that."""
+    if other.get("items") == first and other.get("minItems") == other.get("maxItems"):
+        return f"{_COUNTS[other['minItems']]} of them"
+    return describe(other)
+
+
+def _plural(item: dict[str, Any]) -> str:
+    kind = item.get("type")
+    return f"{_NOUNS[kind]}s{_bounds(item)}" if kind in _NOUNS else "lists"
+
+
+def _bounds(schema: dict[str, Any]) -> str:
+    if "exclusiveMinimum" in schema:
+        return f" above {schema['exclusiveMinimum']}"
+    if "minimum" not in schema:
+        return ""
+    least, most = schema["minimum"], schema.get("maximum", LARGEST)
+    return f" from {least} up" if most == LARGEST else f" from {least} to {most}"

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from jsonschema import Draft202012Validator
 
-from specc.documents import Mapping, Sequence, plain, suggest
+from specc.documents import Mapping, Sequence, plain, quoted, suggest
 from specc.schema.calls import shown
 from specc.schema.document import document_schema
+from specc.schema.split import refuse_split_calls
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
@@ -38,44 +39,70 @@ def check_document(root: Node, report: Report) -> None:
     """Check a document's structure; everything found is reported at once."""
     if not isinstance(root, Mapping):
         message = "a spec is a mapping with `specc`, `name`, `inputs` and `layers`"
-        report.add("E0203", message, root.span, f"this is {_kind(plain(root))}")
+        help = "start it with `specc: 1` and `name: my_model`"
+        report.add("E0203", message, root.span, f"this is {_kind(plain(root))}", help=help)
         return
-    errors = _validator().iter_errors(plain(root))  # pyright: ignore[reportUnknownMemberType]
+    refuse_split_calls(root, report)
+    if report.errors:
+        return
+    errors = _validator().iter_errors(cast("Any", plain(root)))  # pyright: ignore[reportUnknownMemberType]
     for error in errors:
         _report(error, root, report)
 
 
 def _report(error: ValidationError, root: Node, report: Report) -> None:
+    """Put what jsonschema found into words, at the node it is about."""
     node = _find(root, list(error.absolute_path))
     schema = cast("dict[str, Any]", error.schema)
-    if error.validator == "additionalProperties" and isinstance(node, Mapping):
-        known = list(schema["properties"])
-        for key in (key for key, _ in node.entries if key.name not in known):
-            near = suggest(key.name, known)
-            help = f"did you mean `{near}`?" if near else f"there are {', '.join(known)}"  # noqa: A001
-            report.add("E0201", f"unknown key `{key.name}`", key.span, "unknown key", help=help)
+    name = str(error.absolute_path[-1]) if error.absolute_path else "the spec"
+    match error.validator:
+        case "additionalProperties":
+            _unknown_keys(cast("Mapping", node), list(schema["properties"]), report)
+        case "required":
+            _missing_key(node, error.message.split("'")[1], list(schema["properties"]), report)
+        case "const":
+            wanted = schema["const"]
+            message = f"`{name}` is {wanted}, the version of the language; this is {_kind(error.instance)}"
+            help = f"write `{name}: {wanted}`"
+            report.add("E0203", message, node.span, "another version", help=help)
+        case "maxProperties":
+            message = "a row of a list has one name; this has several keys"
+            help = "write `name: call`, or the block form with `op:`"
+            report.add("E0203", message, node.span, "not a row", help=help)
+        case "minItems" | "minProperties" | "minLength":
+            help = f"write something under it, or take `{name}` out"
+            report.add("E0203", f"`{name}` is empty", node.span, "empty", help=help)
+        case _:
+            wanted = _wanted(schema)
+            what = "a row" if name.isdigit() else f"`{name}`"
+            message = f"{what} is {wanted}; this is {_kind(error.instance)}"
+            report.add("E0203", message, node.span, "another kind of value", help=f"write {wanted}")
+
+
+def _unknown_keys(node: Mapping, known: list[str], report: Report) -> None:
+    for key in (key for key, _ in node.entries if key.name not in known):
+        near = suggest(key.name, known)
+        help = f"did you mean `{near}`?" if near else f"there are {', '.join(known)}"
+        report.add("E0201", f"unknown key {quoted(key.name)}", key.span, "unknown key", help=help)
+
+
+def _missing_key(node: Node, missing: str, known: list[str], report: Report) -> None:
+    """Report a key that is not there, unless it is there misspelled."""
+    entries = node.entries if isinstance(node, Mapping) else []
+    if any(suggest(key.name, known) == missing for key, _ in entries if key.name not in known):
         return
-    if error.validator == "required":
-        missing = error.message.split("'")[1]
-        label = f"no `{missing}`"
-        start = node.entries[0][0].span if isinstance(node, Mapping) and node.entries else node.span
-        report.add("E0202", f"`{missing}` is missing", start, label, help=f"add `{missing}:`")
-        return
-    where = f"`{error.absolute_path[-1]}`" if error.absolute_path else "this"
-    value = cast("object", error.instance)
-    if error.validator == "const":
-        message = f"{where} is {schema['const']}, the version of the language; this is {shown(value)}"
-        report.add("E0203", message, node.span, "another version", help=f"write {schema['const']}")
-    elif error.validator == "maxProperties":
-        message = "a row of a list has one name; this has several keys"
-        help = "write `name: call`, or the block form with `op:`"  # noqa: A001
-        report.add("E0203", message, node.span, "not a row", help=help)
-    else:
-        kinds = schema.get("type", [])
-        kinds = [kinds] if isinstance(kinds, str) else cast("list[str]", kinds)
-        wanted = " or ".join(_KINDS[kind] for kind in kinds) or "something else"
-        message = f"{where} is {wanted}; this is {_kind(value)}"
-        report.add("E0203", message, node.span, f"not {wanted}")
+    span = entries[0][0].span if entries else node.span
+    help = f"add `{missing}:`"
+    report.add("E0202", f"`{missing}` is missing", span, f"no `{missing}`", help=help)
+
+
+def _wanted(schema: dict[str, Any]) -> str:
+    if "title" in schema:
+        return cast("str", schema["title"])
+    kinds = schema.get("type", [])
+    kinds = [kinds] if isinstance(kinds, str) else cast("list[str]", kinds)
+    *most, last = [_KINDS[kind] for kind in kinds] or ["something else"]
+    return f"{', '.join(most)} or {last}" if most else last
 
 
 def _kind(value: object) -> str:
@@ -90,11 +117,10 @@ def _find(node: Node, path: list[Any]) -> Node:
     """Follow a path of keys and positions to its node."""
     for step in path:
         if isinstance(node, Sequence):
-            node = node.items[step]
+            node = cast("Node", node.items[step])
         elif isinstance(node, Mapping):
             found = node.get(step)
             if found is None:
                 return node
             node = found
     return node
-

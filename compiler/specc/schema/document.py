@@ -37,7 +37,8 @@ _ROW_BLOCK: dict[str, Any] = {
 }
 _DEFINITIONS: dict[str, Any] = {
     "call": {
-        "type": ["string", "number", "boolean", "null"],
+        "title": "a call, such as `ReLU(inplace=True)`",
+        "type": "string",
         "description": "A call, as `print(model)` shows it: `Conv2d(3, 64, kernel_size=3)`. A second "
         "pair of parentheses names its inputs; `-> 38` or `-> [512, 38, 38]` says what comes out.",
     },
@@ -51,36 +52,42 @@ _DEFINITIONS: dict[str, Any] = {
     "row": {
         "if": {"type": "object"},
         "then": {"$ref": "#/$defs/block"},
-        "else": {"type": ["string", "number", "boolean", "null", "array"]},
+        "else": {"title": "a call or a list of names", "type": ["string", "array"]},
     },
     "item": {
-        "if": {"type": "object", "required": ["op"]},
-        "then": {"$ref": "#/$defs/block"},
-        "else": {
-            "if": {"type": "object"},
-            "then": {
+        "if": {"type": "object"},
+        "then": {
+            "if": {"required": ["op"]},
+            "then": {"$ref": "#/$defs/block"},
+            "else": {
                 "minProperties": 1,
                 "maxProperties": 1,
                 "additionalProperties": {"$ref": "#/$defs/row"},
             },
-            "else": {"$ref": "#/$defs/call"},
         },
+        "else": {"$ref": "#/$defs/call"},
     },
     "layers": {
         "description": "The rows: a list (keys are positions) or a mapping (keys are names).",
         "type": ["array", "object"],
+        "minItems": 1,
+        "minProperties": 1,
         "items": {"$ref": "#/$defs/item"},
         "additionalProperties": {"$ref": "#/$defs/row"},
     },
     "inputs": {
         "description": "Inputs and their shapes, `{images: [N, 3, 300, 300]}`, or their names.",
         "type": ["array", "object"],
+        "minItems": 1,
+        "minProperties": 1,
         "items": {"type": "string"},
         "additionalProperties": {"type": "array", "minItems": 1},
     },
     "outputs": {
         "description": "What comes out: names of rows, or `{name: row}`.",
         "type": ["array", "object"],
+        "minItems": 1,
+        "minProperties": 1,
         "items": {"type": "string"},
         "additionalProperties": {"type": "string"},
     },
@@ -88,7 +95,10 @@ _DEFINITIONS: dict[str, Any] = {
         "type": "object",
         "description": "Figures of the whole model.",
         "properties": {
-            "at": _named("Values of parameters and symbolic sizes.", {"type": ["number", "string", "boolean"]}),
+            "at": _named(
+                "Values of parameters and symbolic sizes.",
+                {"type": ["number", "string", "boolean"]},
+            ),
             "params": {"type": "integer", "description": "Parameters."},
             "keys": {"type": "integer", "description": "Entries of the state dict."},
             "macs": {"type": "integer", "description": "Multiply-adds for one image."},
@@ -101,10 +111,21 @@ _DEFINITIONS: dict[str, Any] = {
 }
 
 
+_SLOTS = {
+    "anchors": "The boxes that predictions start from: `DefaultBoxes(...)`.",
+    "coder": "What an offset means: `BoxCoder(...)`.",
+    "match": "Which object an anchor is to find: `IoUMatch(...)`.",
+    "loss": "What training makes small: `MultiBoxLoss(...)`.",
+    "select": "Which boxes are kept: `NMS(...)`.",
+}
+
+
 def _module_properties() -> dict[str, Any]:
     return {
         "doc": _text("What the module is; the first line of the class's docstring."),
-        "params": _named("Parameters: a default, or a type (`int`) for one that must be given.", _DATA),
+        "params": _named(
+            "Parameters: a default, or a type (`int`) for one that must be given.", _DATA
+        ),
         "inputs": {"$ref": "#/$defs/inputs"},
         "let": _named("Constants.", _EXPRESSION),
         "layers": {"$ref": "#/$defs/layers"},
@@ -120,7 +141,6 @@ def document_schema() -> dict[str, Any]:
         "required": ["layers"],
         "additionalProperties": False,
     }
-    call = {"type": "string"}
     detector = {
         "type": "object",
         "description": "What the outputs mean: boxes, coder, matching, loss, selection.",
@@ -129,7 +149,7 @@ def document_schema() -> dict[str, Any]:
             "boxes": _text("The output with the offsets."),
             "classes": _text("The output with the scores."),
         }
-        | {slot: call for slot in ("anchors", "coder", "match", "loss", "select")},
+        | {slot: _text(doc) for slot, doc in _SLOTS.items()},
         "additionalProperties": False,
     }
     weights = _named(
@@ -157,9 +177,12 @@ def document_schema() -> dict[str, Any]:
             "use": _named("Other spec files, each under a name.", {"type": "string"}),
             "variants": _named("Named sets of parameter values.", {"type": "object"}),
             "modules": _named("The blocks of this file.", module),
-            "stages": _named("Methods of the emitted class: each ends with a row.", {"type": "string"}),
-            "preprocess": call,
+            "stages": _named(
+                "Methods of the emitted class: each ends with a row.", {"type": "string"}
+            ),
+            "preprocess": _text("How an image becomes the input: `Preprocess(channels='BGR')`."),
             "expect": {
+                "description": "Figures of the whole model, or a list of them for several sizes.",
                 "if": {"type": "array"},
                 "then": {"items": {"$ref": "#/$defs/expect"}},
                 "else": {"$ref": "#/$defs/expect"},

@@ -24,16 +24,19 @@ from specc.values.expression import (
     Star,
     Unary,
 )
-from specc.values.traced import Traced, formula, names_in, traced
+from specc.values.traced import Traced, formula, names_in, plain, size, traced
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 __all__ = ["FUNCTIONS", "LONGEST_LIST", "Evaluator", "Tapped", "make_divisible"]
 
 LONGEST_LIST = 10_000
 LARGEST_NUMBER = 2**53
 LARGEST_EXPONENT = 64
+LARGEST_FORMULA = 64
+
+_CHECK = "check the values, and those of the names in it"
 
 
 class Tapped(Protocol):
@@ -78,16 +81,17 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
     "round": round,
     "sum": sum,
 }
+_KNOWN = ", ".join(f"`{name}`" for name in FUNCTIONS)
 _TRACEABLE = {"ceil", "floor", "make_divisible", "max", "min", "round"}
 
 _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
-    "/": operator.truediv,
-    "//": operator.floordiv,
+    "/": lambda a, b: a / b,
+    "//": lambda a, b: a // b,
     "%": operator.mod,
-    "**": operator.pow,
+    "**": lambda a, b: a**b,
 }
 _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
@@ -130,7 +134,7 @@ class Evaluator:
         return value
 
     @staticmethod
-    def _fail(message: str, at: At, help: str | None = None) -> NoReturn:  # noqa: A002
+    def _fail(message: str, at: At, help: str = _CHECK) -> NoReturn:
         raise ExpressionError(message, at, help)
 
     def _literal(self, node: Literal) -> object:
@@ -148,7 +152,13 @@ class Evaluator:
                 values += self._list(item.value)
             else:
                 values.append(self(item))
+        self._limit(values, node.at)
         return tuple(values) if node.is_tuple else values
+
+    def _limit(self, values: list[object], at: At) -> None:
+        """Refuse a list that holds too much, its inner lists included."""
+        if _items(values) > LONGEST_LIST:
+            self._fail(f"a list may hold {LONGEST_LIST:,} items", at, "take some out")
 
     def _list(self, node: Expression) -> list[object]:
         value = self(node)
@@ -170,10 +180,9 @@ class Evaluator:
 
     def _binary(self, node: Binary) -> object:
         left, right = self(node.left), self(node.right)
-        if node.operator == "+" and isinstance(left, list) and isinstance(right, list):
+        if node.operator == "+" and all(isinstance(side, list) for side in (left, right)):
             joined = cast("list[object]", left) + cast("list[object]", right)
-            if len(joined) > LONGEST_LIST:
-                self._fail(f"a list may hold {LONGEST_LIST:,} items", node.at)
+            self._limit(joined, node.at)
             return joined
         if not (_is_number(left) and _is_number(right)):
             kinds = f"{_kind(left)} {node.operator} {_kind(right)}"
@@ -182,7 +191,7 @@ class Evaluator:
 
     def _binary_of(self, sign: str, left: float, right: float, at: At) -> object:
         if sign == "**" and abs(right) > LARGEST_EXPONENT:
-            self._fail(f"the exponent is larger than {LARGEST_EXPONENT}", at)
+            self._fail(f"the exponent is larger than {LARGEST_EXPONENT}", at, "write the number")
         try:
             value = _ARITHMETIC[sign](left, right)
         except (ZeroDivisionError, OverflowError, ValueError) as error:
@@ -192,13 +201,25 @@ class Evaluator:
         self._bounded(value, at)
         if not (isinstance(left, Traced) or isinstance(right, Traced)):
             return value
-        if sign in {"*", "/", "//"} and right == 1 and not isinstance(right, Traced) and sign != "/":
+        if (
+            sign in {"*", "/", "//"}
+            and right == 1
+            and not isinstance(right, Traced)
+            and sign != "/"
+        ):
             return left
-        return traced(value, Binary(sign, formula(left), formula(right)))
+        return self._open(value, Binary(sign, formula(left), formula(right)))
+
+    def _open(self, value: float, expression: Expression) -> float:
+        """Give a number its formula; one too long to be read decides its parameters instead."""
+        if size(expression) <= LARGEST_FORMULA:
+            return traced(value, expression)
+        self.pinned |= names_in(expression)
+        return plain(value)
 
     def _bounded(self, value: float, at: At) -> None:
         if not abs(value) <= LARGEST_NUMBER:
-            self._fail("this number is too large", at)
+            self._fail("this number is too large", at, "no size of a model is above 2**53")
 
     def _compare(self, node: Compare) -> bool:
         left, right = self.pin(self(node.left)), self.pin(self(node.right))
@@ -222,7 +243,9 @@ class Evaluator:
     def _attribute(self, node: Attribute) -> object:
         value = self(node.value)
         if isinstance(value, (list, tuple)):
-            return [cast("Tapped", item).tap(node.name, node.at) for item in cast("list[object]", value)]
+            return [
+                cast("Tapped", item).tap(node.name, node.at) for item in cast("list[object]", value)
+            ]
         if not hasattr(value, "tap"):
             self._fail(f"{_kind(value)} has no `{node.name}`", node.at)
         return cast("Tapped", value).tap(node.name, node.at)
@@ -252,27 +275,36 @@ class Evaluator:
     def _call(self, node: Call) -> object:
         name = node.function.id if isinstance(node.function, Name) else None
         if name not in FUNCTIONS:
-            known = ", ".join(FUNCTIONS)
-            self._fail("this is not a number function", node.function.at, f"there are {known}")
+            shown = f"`{name}`" if name else "this"
+            message = f"{shown} is not a function of the expression language"
+            raise ExpressionError(message, node.function.at, f"there are {_KNOWN}", "E0213")
         if node.keywords:
-            self._fail(f"`{name}` takes no keywords", node.at)
+            self._fail(f"`{name}` takes no keywords", node.at, "give the values alone, in order")
         values = [self(argument) for argument in node.arguments]
         try:
             value = FUNCTIONS[name](*values)
-        except (TypeError, ValueError, OverflowError, ZeroDivisionError, AttributeError) as error:
+        except (ValueError, OverflowError) as error:
             self._fail(f"`{name}` cannot take this: {error}", node.at)
+        except (TypeError, ZeroDivisionError, AttributeError):
+            given = ", ".join(map(_kind, values)) or "no argument"
+            self._fail(f"`{name}` cannot take this: {given}", node.at)
         if name in _TRACEABLE and any(isinstance(v, Traced) for v in values):
             expression = Call(node.function, tuple(formula(v) for v in values))
-            return traced(cast("float", value), expression)
+            return self._open(cast("float", value), expression)
         for item in values:
             self.pin(item)
         return value
 
 
+def _items(values: Sequence[Any]) -> int:
+    """Count the items of a list and of the lists inside it, each of which is within the limit."""
+    return len(values) + sum(_items(value) for value in values if type(value) in (list, tuple))
+
+
 def _kind(value: object) -> str:
     if value is None:
         return "nothing"
-    names = {bool: "true/false", str: "a text", list: "a list", tuple: "a list"}
+    names: dict[type, str] = {bool: "true/false", str: "a text", list: "a list", tuple: "a list"}
     if type(value) in names:
         return names[type(value)]
     return "a number" if isinstance(value, (int, float)) else "a tensor or module"

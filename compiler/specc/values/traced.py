@@ -9,13 +9,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from specc.values.expression import Attribute, Binary, Call, Expression, Literal, Mapping, Name, Series
+from specc.values.expression import (
+    Attribute,
+    Binary,
+    Call,
+    Expression,
+    Literal,
+    Mapping,
+    Name,
+    Series,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from collections.abc import Mapping as MappingType
 
-__all__ = ["Traced", "TracedFloat", "TracedInt", "formula", "names_in", "plain", "substitute", "traced"]
+__all__ = [
+    "Traced",
+    "TracedFloat",
+    "TracedInt",
+    "formula",
+    "names_in",
+    "plain",
+    "size",
+    "substitute",
+    "traced",
+]
 
 
 class TracedInt(int):
@@ -105,6 +124,19 @@ def names_in(expression: Expression) -> set[str]:
             return names_in(value)
         case _:
             return set()
+
+
+def size(expression: Expression) -> int:
+    """Return how many names, numbers and operations a formula has."""
+    match expression:
+        case Binary(_, left, right):
+            return 1 + size(left) + size(right)
+        case Call(_, arguments):
+            return 1 + sum(map(size, arguments))
+        case Series(items):
+            return 1 + sum(map(size, items))
+        case _:
+            return 1
 
 
 def fold(expression: Expression) -> Expression:

@@ -1,0 +1,72 @@
+"""Faults inside one row: the call, its arguments, its expressions."""
+
+from pathlib import Path
+
+import pytest
+from marked import Fault, check, findings, named, rows
+
+FAULTS = [
+    Fault("E0401", rows("Conv2d(«4», 8, 3)"), "write 3, or `_`"),
+    Fault("E0205", rows("«Conv2D»(3, 8, 3)"), "`Conv2d`"),
+    Fault("E0205", rows("«Frobnicate»(3)"), "`specc ops`"),
+    Fault("E0206", rows("Conv2d(3, 8, 3, «pading»=1)"), "`padding`"),
+    Fault("E0206", rows("ReLU(«colour»=1)"), "inplace"),
+    Fault("E0210", rows("Conv2d(_, «'64'», 3)"), "64 without quotes"),
+    Fault("E0210", rows("Conv2d(_, «64.0», 3)"), "write 64"),
+    Fault("E0210", rows("Conv2d(_, «[64]», 3)"), "a whole number"),
+    Fault("E0210", rows("Conv2d(_, 8, «(3, 3, 3)»)"), "two of them"),
+    Fault("E0210", rows("Conv2d(_, 8, 3, padding=«'sane'»)"), "'same'"),
+    Fault("E0210", rows("Upsample(size=4, mode=«'biliner'»)"), "'bilinear'"),
+    Fault("E0211", rows("Conv2d(3, 8, 3, stride=«0»)"), "from 1"),
+    Fault("E0211", rows("Conv2d(3, 8, 3, stride=«-1»)"), "from 1"),
+    Fault("E0211", rows("Conv2d(3, «9999999», 3)"), "above 1,048,576"),
+    Fault("E0207", rows("«Conv2d»(3, 8)"), "`Conv2d(_, out_channels, kernel_size)`"),
+    Fault("E0208", rows("ReLU(False, «1»)"), "takes 1"),
+    Fault("E0209", rows("Conv2d(3, 8, 3, «kernel_size»=3)"), "leave one"),
+    Fault("E0204", rows("«ReLU»"), "`ReLU()`"),
+    Fault("E0204", rows("ReLU«(»inplace=True"), "add 1 `)`"),
+    Fault("E0204", rows("ReLU()«)»"), "remove 1 `)`"),
+    Fault("E0213", rows("Conv2d(3, «1 < 2 < 3», 3)"), "arithmetic"),
+    Fault("E0213", rows("Conv2d(3, «8 << 1», 3)"), "arithmetic"),
+    Fault("E0213", rows("Conv2d(3, «open»('f'), 3)"), "`range`"),
+    Fault("E0214", rows("Conv2d(3, «8 // 0», 3)"), ""),
+    Fault("E0214", rows("Conv2d(3, «len(3)», 3)"), ""),
+    Fault("E0214", rows("Conv2d(3, «8 + 'a'», 3)"), ""),
+    Fault("E0203", rows("«3»"), "ReLU(inplace=True)"),
+    Fault("E0203", rows("«~»"), "ReLU(inplace=True)"),
+    Fault("E0217", rows("ReLU()", "ReLU()", "ReLU()", "«(7)»: ReLU()"), "`(3): ...`"),
+    Fault("E0218", rows("{op: ReLU(), repeat: «1000000000»}"), "repeat less"),
+    Fault("E0218", rows("{op: ReLU(), repeat: «0»}"), "repeat less"),
+    Fault("E0120", rows("Conv2d(3«，»8，kernel_size=3）"), "`Conv2d(3, 8, kernel_size=3)`"),
+    Fault("E0121", rows("Conv2d(3, 8, «**»kernel_size=3**)"), "`Conv2d(3, 8, kernel_size=3)`"),
+    Fault("E0121", rows("«**»Conv2d(3, 8, kernel_size=3)**"), "`- Conv2d(3, 8, kernel_size=3)`"),
+    Fault("E0219", rows("{op: «Conv2d(3», 8, 3)}"), "line of its own"),
+    Fault("E0219", "specc: 1\nname: net\nlayers: [«Conv2d(3», 8, 3)]\n", "line of its own"),
+    Fault("E0215", rows("«Conv2d(3, lambda»: 1)"), "quotes"),
+    Fault("E0301", rows("ReLU(inplace=«yes»)"), "`image`"),
+    Fault("E0214", named("a: Conv2d(_, k + 1, 3)", more="let: {k: «1 / 0»}\n"), ""),
+]
+
+SOUND = [
+    rows("(0): Conv2d(3, 8, kernel_size=(3, 3), stride=(1, 1)),", "(1): ReLU(inplace=True)"),
+    rows("Conv2d(3, 8, 3),", "ReLU(),"),
+    named("(conv1): Conv2d(3, 8, kernel_size=(3, 3), stride=(1, 1))", "(relu): ReLU(inplace=True)"),
+    rows("(0): Conv2d(3, 8, kernel_size=(3, 3), stride=(1, 1), bias=False) -> 30"),
+    rows("'Conv2d(3, 8, 3)'", '"ReLU()"'),
+]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
+def test_fault(fault: Fault, tmp_path: Path) -> None:
+    check(tmp_path, fault)
+
+
+@pytest.mark.parametrize("text", SOUND)
+def test_rows_as_printed_by_torch_are_accepted(text: str, tmp_path: Path) -> None:
+    assert findings(tmp_path, text) == []
+
+
+def test_all_rows_are_looked_at(tmp_path: Path) -> None:
+    text = rows("Conv2d(4, 8, 3)", "Conv2D(8, 8, 3)", "ReLU(inplace='x')", "Sigmod()")
+    codes = [diagnostic.code for diagnostic in findings(tmp_path, text)]
+    assert codes == ["E0401", "E0205", "E0210", "E0205"]
