@@ -138,7 +138,7 @@ class Heads(nn.Module):
                 nn.Conv2d(256, 24, kernel_size=3, padding=1),
                 nn.Conv2d(256, 16, kernel_size=3, padding=1),
                 nn.Conv2d(256, 16, kernel_size=3, padding=1),
-            ],
+            ]
         )
         self.conf = nn.ModuleList(
             [
@@ -148,7 +148,7 @@ class Heads(nn.Module):
                 nn.Conv2d(256, 6 * num_classes, kernel_size=3, padding=1),
                 nn.Conv2d(256, 4 * num_classes, kernel_size=3, padding=1),
                 nn.Conv2d(256, 4 * num_classes, kernel_size=3, padding=1),
-            ],
+            ]
         )
 
     def forward(self, maps: list[Tensor]) -> tuple[Tensor, Tensor]:
@@ -220,7 +220,7 @@ DETECTOR = {
     "match": {
         "kind": "IoUMatch",
         "foreground": 0.5,
-        "background": None,
+        "background": 0.5,
         "best_for_each_object": True,
     },
     "loss": {"kind": "MultiBoxLoss", "negatives_per_positive": 3.0},

@@ -10,8 +10,7 @@ import os
 import sys
 import tempfile
 from contextlib import contextmanager
-from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -41,7 +40,7 @@ def render(dot: str, kind: str) -> bytes:
 
 def _with_executable(dot: str, kind: str) -> bytes | None:
     try:
-        graphviz = import_module("graphviz")
+        import graphviz  # pyright: ignore[reportMissingTypeStubs]
     except ImportError:
         return None
     try:
@@ -52,11 +51,11 @@ def _with_executable(dot: str, kind: str) -> bytes | None:
 
 def _with_library(dot: str, kind: str) -> bytes:
     try:
-        pygraphviz = import_module("pygraphviz")
+        import pygraphviz  # pyright: ignore[reportMissingTypeStubs]
     except ImportError:
         raise NoRenderer from None
     with _quiet():
-        drawing = pygraphviz.AGraph(string=dot)
+        drawing: Any = pygraphviz.AGraph(string=dot)
         return drawing.draw(format=kind, prog="dot")
 
 

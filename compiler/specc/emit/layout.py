@@ -1,185 +1,133 @@
-"""Write expressions as source, laid out as `ruff format` lays them out.
-
-Values of a spec reach the source only through here: names, numbers, strings by `repr`, lists.
-"""
+"""Lay statements out as `ruff format` does: on one line, or opened at their brackets."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from specc.values.expression import (
-    Attribute,
-    Binary,
-    Call,
-    Expression,
-    Index,
-    Literal,
-    Name,
-    Series,
-    Slice,
-    Star,
-)
+from specc.emit.text import Comprehension, Table, Unpacked, operand, quoted, text
+from specc.values.expression import Binary, Call, Expression, Series, Star
 
-__all__ = ["WIDTH", "Comprehension", "Table", "Unpacked", "statement", "text"]
+__all__ = ["WIDTH", "Line", "statement"]
 
 WIDTH = 100
 
-_PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2, "//": 2, "%": 2, "**": 4}
-
 
 @dataclass(frozen=True, slots=True)
-class Comprehension(Expression):
-    """``[element for target in iterable]``, or without the brackets inside a call."""
+class Line:
+    """A statement: what stands before and behind its expression, and a remark.
 
-    element: Expression
-    target: str
-    iterable: Expression
-    bare: bool = False
+    `depth` is the indent in the file. Two lines that differ in their remarks only are equal.
+    """
 
+    depth: int
+    before: str
+    value: Expression | None = None
+    behind: str = ""
+    remark: str = field(default="", compare=False)
 
-@dataclass(frozen=True, slots=True)
-class Unpacked(Expression):
-    """``a, b`` without brackets, in a `return`."""
-
-    items: tuple[Expression, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Table(Expression):
-    """A dict of literals."""
-
-    items: tuple[tuple[str, Expression], ...]
-
-
-def text(expression: Expression) -> str:
-    """Write an expression on one line."""
-    match expression:
-        case Literal(str() as value):
-            return _quoted(value)
-        case Literal(value):
-            return repr(value)
-        case Name(name):
-            return name
-        case Attribute(value, name):
-            return f"{text(value)}.{name}"
-        case Index(value, index):
-            return f"{text(value)}[{text(index)}]"
-        case Slice(lower, upper):
-            return f"{text(lower) if lower else ''}:{text(upper) if upper else ''}"
-        case Star(value):
-            return f"*{text(value)}"
-        case Binary(operator, left, right):
-            spaced = f" {operator} " if operator != "**" else "**"
-            return f"{_operand(left, operator, False)}{spaced}{_operand(right, operator, True)}"
-        case Call(function, _, _):
-            return f"{text(function)}({', '.join(_arguments(expression))})"
-        case Series(items, is_tuple):
-            inner = ", ".join(map(text, items))
-            if is_tuple:
-                return f"({inner},)" if len(items) == 1 else f"({inner})"
-            return f"[{inner}]"
-        case Unpacked(items):
-            return ", ".join(map(text, items))
-        case Comprehension(element, target, iterable, bare):
-            inner = f"{text(element)} for {target} in {text(iterable)}"
-            return f"({inner})" if bare else f"[{inner}]"
-        case Table(items):
-            return "{" + ", ".join(f"{_quoted(key)}: {text(value)}" for key, value in items) + "}"
-        case _:
-            message = f"{type(expression).__name__} has no form in emitted source"
-            raise TypeError(message)
+    def lines(self) -> list[str]:
+        """Return the source, with the remark behind it, or above it where it is too long."""
+        indent = " " * self.depth
+        if self.value is None:
+            written = [f"{indent}{self.before}"]
+        else:
+            written = statement(self.before, self.value, self.depth, self.behind)
+        if not self.remark:
+            return written
+        if len(written[-1]) + len(self.remark) + 4 <= WIDTH:
+            return [*written[:-1], f"{written[-1]}  # {self.remark}"]
+        above = f"{indent}# {self.remark}"
+        return [above, *written] if len(above) <= WIDTH else written
 
 
-def _operand(expression: Expression, operator: str, is_right: bool) -> str:
-    written = text(expression)
-    if not isinstance(expression, Binary):
-        return written
-    outer, inner = _PRECEDENCE[operator], _PRECEDENCE[expression.operator]
-    return f"({written})" if inner < outer or (is_right and inner == outer) else written
-
-
-def _quoted(value: str) -> str:
-    """Write a string with double quotes, as the formatter does, by `repr` and nothing else."""
-    written = repr(value)
-    if written[0] == "'" and '"' not in written and "\\'" not in written:
-        return f'"{written[1:-1]}"'
-    return written
-
-
-def _arguments(call: Call) -> list[str]:
-    positional = [text(argument) for argument in call.arguments]
-    return positional + [f"{name}={text(value)}" for name, value, _ in call.keywords]
-
-
-def statement(prefix: str, expression: Expression, indent: int, suffix: str = "") -> list[str]:
-    """Write ``prefix expression suffix``, on several lines if it is too long for one."""
-    line = f"{' ' * indent}{prefix}{text(expression)}{suffix}"
+def statement(before: str, expression: Expression, depth: int, behind: str = "") -> list[str]:
+    """Write ``before expression behind``, on several lines if it is too long for one."""
+    indent = " " * depth
+    line = f"{indent}{before}{text(expression)}{behind}"
     if len(line) <= WIDTH:
         return [line]
+    if isinstance(expression, (Unpacked, Binary)):
+        return [f"{indent}{before}(", *_terms(expression, depth + 4), f"{indent}){behind}"]
     opened = _opened(expression)
     if opened is None:
-        if isinstance(expression, (Unpacked, Binary)):
-            return _parenthesised(prefix, expression, indent, suffix)
         return [line]
-    head, items, tail = opened
-    start, end = f"{' ' * indent}{prefix}{head}", f"{' ' * indent}{tail}{suffix}"
-    inner = " " * (indent + 4)
-    if isinstance(expression, Comprehension):
-        return [start, *_comprehension(expression, indent + 4), end]
-    joined = inner + ", ".join(f"{name}{text(item)}" for name, item in items)
-    if len(joined) <= WIDTH and not isinstance(expression, Table):
-        return [start, joined, end]
-    lines = [line for name, item in items for line in statement(name, item, indent + 4, ",")]
-    return [start, *lines, end]
+    head, tail = opened
+    return [f"{indent}{before}{head}", *_inner(expression, depth + 4), f"{indent}{tail}{behind}"]
 
 
-def _parenthesised(prefix: str, expression: Expression, indent: int, suffix: str) -> list[str]:
-    inner = " " * (indent + 4)
-    if isinstance(expression, Unpacked):
-        joined = inner + text(expression)
-        if len(joined) <= WIDTH:
-            return [f"{' ' * indent}{prefix}(", joined, f"{' ' * indent}){suffix}"]
-        lines = [line for item in expression.items for line in statement("", item, indent + 4, ",")]
-    else:
-        lines = [inner + part for part in _operands(expression)]
-    return [f"{' ' * indent}{prefix}(", *lines, f"{' ' * indent}){suffix}"]
-
-
-def _operands(expression: Expression) -> list[str]:
-    if isinstance(expression, Binary) and _PRECEDENCE[expression.operator] == 1:
-        left = _operands(expression.left)
-        return [*left, f"{expression.operator} {_operand(expression.right, expression.operator, True)}"]
-    return [text(expression)]
-
-
-def _opened(
-    expression: Expression,
-) -> tuple[str, list[tuple[str, Expression]], str] | None:
-    """Return what opens a bracketed expression, its items with their prefixes, what closes it."""
+def _opened(expression: Expression) -> tuple[str, str] | None:
+    """Return what opens a bracketed expression and what closes it."""
     match expression:
         case Call(function, arguments, keywords) if arguments or keywords:
-            items = [("", argument) for argument in arguments]
-            items += [(f"{name}=", value) for name, value, _ in keywords]
-            return f"{text(function)}(", items, ")"
+            return f"{text(function)}(", ")"
         case Series(items, is_tuple) if items:
-            brackets = "()" if is_tuple else "[]"
-            return brackets[0], [("", item) for item in items], brackets[1]
-        case Table(items):
-            return "{", [(f"{_quoted(key)}: ", value) for key, value in items], "}"
-        case Comprehension(_, _, _, bare):
-            return ("(", [], ")") if bare else ("[", [], "]")
+            return ("(", ")") if is_tuple else ("[", "]")
+        case Table(items) if items:
+            return "{", "}"
+        case Comprehension():
+            return "[", "]"
+        case Star(Comprehension(bare=True)):
+            return "*(", ")"
         case Star(value):
             opened = _opened(value)
-            return None if opened is None else (f"*{opened[0]}", opened[1], opened[2])
+            return None if opened is None else (f"*{opened[0]}", opened[1])
         case _:
             return None
 
 
-def _comprehension(expression: Comprehension, indent: int) -> list[str]:
-    spaces = " " * indent
+def _inner(expression: Expression, depth: int) -> list[str]:
+    """Write what stands between the brackets."""
+    match expression:
+        case Star(value):
+            return _inner(value, depth)
+        case Comprehension():
+            return _comprehension(expression, depth)
+        case Call(_, (Comprehension(bare=True) as only,), ()):
+            return _comprehension(only, depth)
+        case Call(_, (only,), ()) if not isinstance(only, Star):
+            return statement("", only, depth)
+        case Call(_, arguments, keywords):
+            items = [("", argument) for argument in arguments]
+            items += [(f"{name}=", value) for name, value, _ in keywords]
+        case Table(pairs):
+            entries = [(f"{quoted(key)}: ", value) for key, value in pairs]
+            return _one_each(entries, depth)
+        case Series(parts):
+            items = [("", part) for part in parts]
+        case _:
+            items = []
+    joined = " " * depth + ", ".join(f"{name}{text(item)}" for name, item in items)
+    return [joined] if len(joined) <= WIDTH else _one_each(items, depth)
+
+
+def _one_each(items: list[tuple[str, Expression]], depth: int) -> list[str]:
+    return [line for name, item in items for line in statement(name, item, depth, ",")]
+
+
+def _comprehension(expression: Comprehension, depth: int) -> list[str]:
     clause = f"for {expression.target} in "
-    line = f"{spaces}{text(expression.element)} {clause}{text(expression.iterable)}"
+    line = f"{' ' * depth}{text(expression.element)} {clause}{text(expression.iterable)}"
     if len(line) <= WIDTH:
         return [line]
-    element = statement("", expression.element, indent)
-    return [*element, *statement(clause, expression.iterable, indent)]
+    element = statement("", expression.element, depth)
+    return [*element, *statement(clause, expression.iterable, depth)]
+
+
+def _terms(expression: Unpacked | Binary, depth: int) -> list[str]:
+    """Write the items of a tuple or the terms of a sum, in parentheses."""
+    if isinstance(expression, Unpacked):
+        joined = " " * depth + text(expression)
+        return (
+            [joined]
+            if len(joined) <= WIDTH
+            else _one_each([("", i) for i in expression.items], depth)
+        )
+    return [" " * depth + term for term in _operands(expression, expression.operator)]
+
+
+def _operands(expression: Expression, operator: str) -> list[str]:
+    """Split ``a + b + c`` before each operator."""
+    if not isinstance(expression, Binary) or expression.operator != operator:
+        return [text(expression)]
+    last = operand(expression.right, operator, is_right=True)
+    return [*_operands(expression.left, operator), f"{operator} {last}"]

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from specc.emit.classes import IN_FUNCTION, ClassPlan, Method, Statement, plan_classes
-from specc.emit.layout import Table, statement, text
+from specc.emit.classes import plan_classes
+from specc.emit.layout import WIDTH, Line, statement
+from specc.emit.naming import OUTPUTS
+from specc.emit.plan import BODY, Argument, ClassPlan
+from specc.emit.structure import kind
+from specc.emit.text import Table, text
 from specc.ir.tensors import leaves
-from specc.values.expression import Expression, Literal
-from specc.values.traced import formula
+from specc.values.traced import formula, names_in
 
 if TYPE_CHECKING:
-    from specc.emit.classes import Argument
+    from specc.emit.plan import Method
     from specc.ir.graph import Graph
+    from specc.ops import Helper
     from specc.passes.pipeline import Facts
+    from specc.values.expression import Expression
 
 __all__ = ["emit_module"]
 
-MEMBER = 4
+MEMBER = BODY // 2
+_KEEP = "\N{NO-BREAK SPACE}"
 
 
 @dataclass(slots=True)
@@ -33,42 +40,42 @@ class _ClassText:
     fields: list[str] = field(default_factory=list[str])
     methods: list[list[str]] = field(default_factory=list[list[str]])
 
+    def lines(self) -> list[str]:
+        return [self.head, *self.fields, *(line for method in self.methods for line in method)]
+
 
 def emit_module(graph: Graph, facts: Facts, spec_path: str) -> str:
     """Return the source of a model. Two calls for one graph give the same bytes."""
-    name = graph.spec.class_name or _class_name(graph.spec.name)
-    classes = plan_classes(graph, name)
-    root = classes[-1]
-    texts = [_class_text(plan) for plan in classes]
+    plans = plan_classes(graph)
+    root = plans[-1]
+    classes = [_class_text(plan) for plan in plans]
     if len(graph.root.outputs) > 1:
-        texts.insert(-1, _outputs(graph, root))
-    helpers = list({h.name: h for plan in classes for h in plan.helpers}.values())
-    constants = _constants(name, facts.detector)
-    template = _environment().get_template("module.py.jinja")
-    return template.render(
-        title=_title(graph),
+        classes.insert(-1, _outputs(graph, root))
+    helpers = _helpers(plans)
+    constants = _constants(root.name, facts.detector)
+    return _template().render(
+        title=_sentence(graph.spec.title),
         about=_about(graph, facts, spec_path),
-        imports=_imports(texts, helpers, constants),
-        helpers=[helper.source.rstrip() for helper in sorted(helpers, key=lambda h: h.name)],
-        classes=texts,
+        imports=_imports(classes, helpers, constants),
+        helpers=[helper.source.rstrip() for helper in helpers],
+        classes=classes,
         constants=constants,
     )
 
 
 @cache
-def _environment() -> Environment:
-    loader = PackageLoader("specc.emit", "templates")
-    return Environment(  # noqa: S701: the output is Python, not HTML
-        loader=loader,
+def _template() -> Any:
+    environment = Environment(  # noqa: S701  # the output is Python, not HTML
+        loader=PackageLoader("specc.emit", "templates"),
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,
         keep_trailing_newline=True,
     )
+    return environment.get_template("module.py.jinja")
 
 
-def _class_name(name: str) -> str:
-    return "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+# -- the head of the file
 
 
 def _safe(prose: str) -> str:
@@ -77,138 +84,147 @@ def _safe(prose: str) -> str:
     return " ".join(kept.split())
 
 
+def _sentence(prose: str) -> str:
+    return f"{_safe(prose).rstrip('.')}."
+
+
 def _wrapped(prose: str, width: int, indent: str = "") -> list[str]:
+    """Break prose at its spaces, those that keep their neighbours together apart."""
     lines = [indent]
     for word in prose.split(" "):
         if len(lines[-1]) + len(word) + 1 > width and lines[-1].strip():
             lines.append(indent)
         lines[-1] += word if lines[-1] == indent else f" {word}"
-    return lines
-
-
-def _title(graph: Graph) -> str:
-    spec = graph.spec
-    title = _safe(spec.title)
-    return f"{title}." if not title.endswith(".") else title
+    return [line.replace(_KEEP, " ") for line in lines]
 
 
 def _about(graph: Graph, facts: Facts, spec_path: str) -> list[str]:
-    spec = graph.spec
-    lines: list[str] = []
-    if spec.cite:
-        lines += [*_wrapped(_safe(spec.cite).rstrip(".") + ".", 96), ""]
-    lines += [f"Emitted by specc from {_safe(spec_path)}: change the spec, not this file.", ""]
-    inputs = [f"{n} {_full(v)}" for n, v in graph.root.inputs.items()]
-    outputs = [f"{n} {_full(v)}" for n, v in graph.root.outputs]
+    """Return what stands under the title: citation, origin, inputs, outputs and figures."""
+    cited = [*_wrapped(_sentence(graph.spec.cite), 96), ""] if graph.spec.cite else []
+    path = Path(spec_path).resolve()
+    origin = f"{path.parent.name}/{path.name}"
+    inputs = [f"{name} {_full(value)}" for name, value in graph.root.inputs.items()]
+    outputs = [f"{name} {_full(value)}" for name, value in graph.root.outputs]
     figures = f"{facts.parameters:,} parameters"
     if facts.macs is not None:
         figures += f", {facts.macs / 1e9:.3f} G multiply-adds"
     if facts.boxes is not None:
         figures += f", {facts.boxes:,} boxes"
-    flow = f"{', '.join(inputs)} -> {', '.join(outputs)}"
-    return [*lines, *(f"    {line}" for line in _wrapped(flow, 90)), f"    {figures}"]
+    flow = _wrapped(f"{', '.join(inputs)} -> {', '.join(outputs)}", 90)
+    emitted = f"Emitted by specc from {_safe(origin)}: change the spec, not this file."
+    return [*cited, emitted, "", *(f"    {line}" for line in flow), f"    {figures}"]
 
 
 def _full(value: Any) -> str:
     tensors = list(leaves(value))
-    shapes = [f"({', '.join(map(str, t.shape))})" for t in tensors if t.shape is not None]
+    together = f",{_KEEP}"
+    shapes = [f"({together.join(map(str, t.shape))})" for t in tensors if t.shape is not None]
     return shapes[0] if len(shapes) == 1 else f"[{', '.join(shapes)}]"
 
 
-def _imports(texts: list[_ClassText], helpers: list[Any], constants: list[str]) -> list[str]:
-    """Return the import lines, in the order that `ruff check --select I` wants."""
-    lines = [line for t in texts for part in ([t.head], t.fields, *t.methods) for line in part]
-    body = "\n".join([*lines, *(helper.source for helper in helpers), *constants])
-    standard = [line for line, used in (("import math", "math."),) if used in body]
-    if "(NamedTuple)" in body:
-        standard.append("from typing import NamedTuple")
+def _helpers(plans: list[ClassPlan]) -> list[Helper]:
+    """Return each source once, behind those that it needs, else by name."""
+    found = {helper.name: helper for plan in plans for helper in plan.helpers}
+    ordered: dict[str, Helper] = {}
+    for name in sorted(found):
+        ordered |= {needed.name: needed for needed in found[name].needs}
+        ordered[name] = found[name]
+    return list(ordered.values())
+
+
+def _imports(classes: list[_ClassText], helpers: list[Helper], constants: list[str]) -> list[str]:
+    """Return the import lines, sorted as `ruff` sorts them."""
+    body = "\n".join(line for made in classes for line in made.lines())
+    body = "\n".join([body, *(helper.source for helper in helpers), *constants])
+    typing = [n for n in ("Any", "NamedTuple") if f"({n})" in body or f": {n}" in body]
+    standard = ["import math"] if "math." in body else []
+    standard += [f"from typing import {', '.join(typing)}"] if typing else []
     torch = ["import torch"] if "torch." in body else []
     torch.append("from torch import Tensor, nn" if "Tensor" in body else "from torch import nn")
-    if "functional." in body:
-        torch.append("from torch.nn import functional")
-    extra = {line for h in helpers for line in h.imports if "torchvision" in line}
+    torch += ["from torch.nn import functional"] if "functional." in body else []
+    extra = {line for helper in helpers for line in helper.imports if "torchvision" in line}
     return [*standard, *([""] if standard else []), *torch, *sorted(extra)]
+
+
+# -- classes
 
 
 def _class_text(plan: ClassPlan) -> _ClassText:
     made = _ClassText(f"class {plan.name}({plan.base}):", _docstring(plan.doc))
-    made.methods.append(_init(plan))
-    made.methods += [_method(method) for method in plan.methods]
+    if plan.init:
+        parts = ["self", *map(_argument, plan.arguments)]
+        made.methods.append([*_signature("__init__", parts, "None"), *_lines(plan.init)])
+    made.methods += map(_method, plan.methods)
     return made
 
 
-def _docstring(doc: list[str]) -> list[str]:
+def _docstring(doc: str) -> list[str]:
     indent = " " * MEMBER
-    lines = _wrapped(_safe(doc[0]), 92, indent)
-    if len(lines) == 1 and len(doc) == 1:
-        return [f'{indent}"""{lines[0].strip()}"""']
-    return [f'{indent}"""{lines[0].strip()}', *lines[1:], *doc[1:], f'{indent}"""']
-
-
-def _init(plan: ClassPlan) -> list[str]:
-    arguments = [("self", None)] + [(a.name, a) for a in plan.arguments]
-    parts = [name if a is None else _argument(a) for name, a in arguments]
-    return [*_signature("__init__", parts, "None"), *_rendered(plan.init)]
+    lines = _wrapped(_safe(doc), 92, indent)
+    lines[0] = f'{indent}"""{lines[0].strip()}'
+    if len(lines) == 1:
+        return [f'{lines[0]}"""']
+    return [*lines, f'{indent}"""']
 
 
 def _argument(argument: Argument) -> str:
-    if argument.required:
-        return f"{argument.name}: {argument.kind}"
-    default: object = argument.default
-    if argument.kind == "float" and isinstance(default, int):
-        default = float(default)
-    plain = float(default) if argument.kind == "float" else int(default)  # pyright: ignore
-    return f"{argument.name}: {argument.kind} = {text(Literal(plain))}"
+    declared = f"{argument.name}: {argument.kind}"
+    return declared if argument.default is None else f"{declared} = {text(argument.default)}"
 
 
 def _method(method: Method) -> list[str]:
-    parts = ["self", *(f"{name}: {kind}" for name, kind in method.inputs)]
-    head = _signature(method.name, parts, method.returns)
-    doc = [f'{" " * IN_FUNCTION}"""{method.doc}"""'] if method.doc else []
-    return [*head, *doc, *_rendered(method.body)]
+    parts = ["self", *(f"{name}: {kind}" for name, kind in method.arguments)]
+    return [*_signature(method.name, parts, method.returns), *_lines(method.body)]
 
 
 def _signature(name: str, parts: list[str], returns: str) -> list[str]:
     indent = " " * MEMBER
     line = f"{indent}def {name}({', '.join(parts)}) -> {returns}:"
-    if len(line) <= 100:
+    if len(line) <= WIDTH:
         return [line]
     joined = f"{indent}    {', '.join(parts)}"
-    if len(joined) <= 100:
-        return [f"{indent}def {name}(", joined, f"{indent}) -> {returns}:"]
-    return [f"{indent}def {name}(", *(f"{indent}    {p}," for p in parts), f"{indent}) -> {returns}:"]
+    inner = [joined] if len(joined) <= WIDTH else [f"{indent}    {part}," for part in parts]
+    return [f"{indent}def {name}(", *inner, f"{indent}) -> {returns}:"]
 
 
-def _rendered(statements: list[Statement]) -> list[str]:
-    return [line for s in statements for line in s.rendered()]
+def _lines(lines: tuple[Line, ...]) -> list[str]:
+    return [written for line in lines for written in line.lines()]
 
 
 def _outputs(graph: Graph, root: ClassPlan) -> _ClassText:
-    """Return the named tuple that the root returns."""
-    made = _ClassText("class Outputs(NamedTuple):", _docstring([f"What `{root.name}` returns."]))
+    """Return the named tuple that the model returns."""
+    made = _ClassText(f"class {OUTPUTS}(NamedTuple):", _docstring(f"What `{root.name}` returns."))
     made.fields.append("")
     for name, value in graph.root.outputs:
-        kind = "list[Tensor]" if isinstance(value, list) else "Tensor"
-        remark = "" if isinstance(value, list) else f"  # {_symbolic(value)}"
-        made.fields.append(f"{' ' * MEMBER}{name}: {kind}{remark}")
+        remark = f"  # {_open(value, root)}" if kind(value) == "Tensor" else ""
+        made.fields.append(f"{' ' * MEMBER}{name}: {kind(value)}{remark}")
     return made
 
 
-def _symbolic(value: Any) -> str:
+def _open(value: Any, root: ClassPlan) -> str:
     """Write a shape with the class's arguments in it: ``(N, 8732, num_classes)``."""
-    tensor = next(leaves(value))
-    sides = [text(formula(s)) if isinstance(s, int) else str(s) for s in tensor.shape or ()]
+    open_names = {argument.name for argument in root.arguments}
+    sides = [
+        text(formula(side))
+        if isinstance(side, int) and names_in(formula(side)) <= open_names
+        else str(side)
+        for side in next(leaves(value)).shape or ()
+    ]
     return f"({', '.join(sides)})"
+
+
+# -- constants
 
 
 def _constants(name: str, detector: dict[str, Any] | None) -> list[str]:
     lines = [f"MODEL = {name}"]
-    return lines if detector is None else [*lines, "", *statement("DETECTOR = ", _table(detector), 0)]
+    if detector is not None:
+        lines += ["", *statement("DETECTOR = ", _table(detector), 0)]
+    return lines
 
 
 def _table(value: Any) -> Expression:
     if isinstance(value, dict):
-        items: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType]
-        return Table(tuple((key, _table(item)) for key, item in items.items()))
+        items = cast("dict[str, Any]", value).items()
+        return Table(tuple((key, _table(item)) for key, item in items))
     return formula(value)
-

@@ -118,3 +118,15 @@ def test_the_folded_depth_is_said(tiny: Path, capsys: pytest.CaptureFixture[str]
     spec = str(SPECS / "ssd300_vgg.yaml")
     assert main(["viz", spec, "-o", "drawing.dot", "--depth", "0"]) == 0
     assert "modules below depth 0 are folded" in capsys.readouterr().out
+
+
+def test_an_installed_dot_goes_first(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    graphviz = pytest.importorskip("graphviz")
+
+    def pipe(engine: str, kind: str, data: bytes, *, quiet: bool) -> bytes:
+        return f"{engine} {kind} {data[:9].decode()}".encode()
+
+    monkeypatch.setattr(graphviz, "pipe", pipe)
+    monkeypatch.setitem(sys.modules, "pygraphviz", None)
+    assert main(["viz", str(tiny), "-o", "drawing.png"]) == 0
+    assert tiny.with_name("drawing.png").read_bytes() == b"dot png digraph {"

@@ -20,8 +20,8 @@ from specc.values.expression import (
     Name,
     Series,
     Star,
-    parse_expression,
 )
+from specc.values.parsing import parse_expression
 from specc.values.traced import traced
 
 N, H, W = Size("N"), Size("H"), Size("W")

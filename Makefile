@@ -1,0 +1,48 @@
+# `make` or `make help` lists the targets.
+
+VENV ?= $(or $(SPECC_VENV),.venv)
+BIN = $(VENV)/bin
+SPECS = $(wildcard specs/*.yaml)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test full lint format goldens bench wheel
+
+help: ## List the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: ## Compile SSD300; train a light SSD on drawn shapes, and score it
+	python3 start.py demo
+
+test: ## Run the tests
+	python3 start.py test
+
+full: ## Run all tests, those for a GPU too, and draw many calls of every op
+	$(BIN)/python -m pytest -m ""
+	$(BIN)/python benchmarks/ops_against_torch.py --draws 5000
+
+lint: ## Check style, types and import contracts
+	$(BIN)/ruff check
+	$(BIN)/ruff check generated
+	$(BIN)/ruff format --check
+	$(BIN)/ruff format --check generated
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports --no-logo
+
+format: ## Sort imports and format, in place
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+goldens: ## Accept what the compiler now writes: generated/, the schema, op pages, test cases
+	$(BIN)/specc build $(SPECS)
+	$(BIN)/specc schema -o specs/specc.schema.json
+	$(BIN)/python docs/make_ops.py
+	$(BIN)/python tests/compiler/diagnostics/test_explain_pages.py --update
+	SPECC_ACCEPT=1 $(BIN)/python -m pytest -q tests/cases
+
+bench: ## Measure again what benchmarks/results holds
+	for script in benchmarks/*.py; do \
+		$(BIN)/python $$script --out benchmarks/results/$$(basename $$script .py).json || exit 1; \
+	done
+
+wheel: ## Build the wheel into dist/
+	$(BIN)/python -m build --wheel

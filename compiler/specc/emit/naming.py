@@ -1,0 +1,78 @@
+"""What emitted classes are called, and the first line of their docstrings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from specc.ir.names import class_name
+from specc.values.expression import Call, Name
+
+if TYPE_CHECKING:
+    from specc.emit.plan import ClassPlan
+    from specc.ir.graph import Instance, Row
+    from specc.ir.spec import Spec
+
+__all__ = ["OUTPUTS", "name_classes"]
+
+OUTPUTS = "Outputs"
+"""The named tuple that a model with several outputs returns."""
+
+
+def name_classes(plans: list[ClassPlan]) -> None:
+    """Name each class after its module and the rows that its condition leaves out there.
+
+    The root, which is the last, has the first choice.
+    """
+    of_module: dict[int, list[ClassPlan]] = {}
+    for plan in plans:
+        of_module.setdefault(id(plan.instances[0].spec), []).append(plan)
+    taken = {OUTPUTS}
+    for plan in [plans[-1], *plans[:-1]]:
+        instance = plan.instances[0]
+        missing = _missing(instance)
+        others = [_missing(other.instances[0]) for other in of_module[id(instance.spec)]]
+        telling = [name for name in missing if any(name not in other for other in others)]
+        suffix = "".join(f"No{class_name(name)}" for name in telling)
+        plan.name = _free(_module_name(instance) + suffix, taken)
+        plan.doc = _doc(instance, telling)
+
+
+def _missing(instance: Instance) -> list[str]:
+    """Return the rows that a condition leaves out, by name, or by what they would call."""
+    return [row.name or _callee(row) for row in instance.rows if row.form == "absent"]
+
+
+def _callee(row: Row) -> str:
+    match row.spec.call.expression:
+        case Call(Name(name)):
+            return name
+        case _:
+            return f"row{row.key}"
+
+
+def _free(name: str, taken: set[str]) -> str:
+    free, count = name, 1
+    while free in taken:
+        count += 1
+        free = f"{name}{count}"
+    taken.add(free)
+    return free
+
+
+def _module_name(instance: Instance) -> str:
+    """Return what a module is called: a whole file by its `class`, a module by its name."""
+    file = _file(instance)
+    return (file and file.class_name) or class_name(instance.spec.name)
+
+
+def _file(instance: Instance) -> Spec | None:
+    """Return the file whose root a module is, if it is one."""
+    file = instance.spec.spec
+    return file if file is not None and file.root is instance.spec else None
+
+
+def _doc(instance: Instance, missing: list[str]) -> str:
+    spec, file = instance.spec, _file(instance)
+    written = spec.doc or (file.title if file else f"Module `{spec.name}` of the spec")
+    without = f", without {' and '.join(f'`{name}`' for name in missing)}" if missing else ""
+    return f"{written.rstrip().rstrip('.')}{without}."

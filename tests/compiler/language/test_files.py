@@ -1,0 +1,89 @@
+"""`use` of other files, variants, and stages."""
+
+from __future__ import annotations
+
+import inspect
+
+from agreement import agree, compiled
+
+BODY = """
+    class: Body
+    inputs: {images: [N, 3, 32, 32]}
+    params: {width: 4, top: true}
+    variants:
+      wide: {width: 16}
+    layers:
+      stem: Unit(width)
+      low: Unit(2 * width)
+      high: Unit(4 * width)
+      pool:
+        if: top
+        op: AdaptiveAvgPool2d(1)
+    modules:
+      Unit:
+        params: {out: int}
+        layers:
+          - Conv2d(_, out, 3, stride=2, padding=1)
+          - ReLU()
+    """
+
+
+def test_a_file_and_one_of_its_modules(spec):
+    spec(BODY, "body")
+    path = spec("""
+        inputs: {images: [N, 3, 32, 32]}
+        use: {Backbone: body.yaml}
+        layers:
+          body: Backbone(variant='wide', top=False)
+          low: Backbone.Unit(6)(body.low)
+          high: Backbone.Unit(6)(body.high)
+        outputs: [low, high]
+        """)
+    module = agree(path)
+    assert module.high[0].in_channels == 64
+    assert "class Body(nn.Module)" in compiled(path).source
+
+
+def test_a_variant_is_a_choice_of_the_spec(spec):
+    path = spec(BODY)
+    model = compiled(f"{path}:wide")
+    assert model.name == "tried_wide"
+    assert model.shapes["stem.0"] == ("N", 16, 16, 16)
+    assert "self.stem = Unit(3, 16)" in model.source
+    agree(path)
+
+
+def test_stages_are_methods(spec):
+    path = spec("""
+        inputs: {images: [N, 3, 32, 32]}
+        params: {classes: 5}
+        layers:
+          a: Conv2d(_, 4, 3, stride=2)
+          b: Conv2d(_, 4, 3, stride=2)
+          maps: [a, b]
+          head: Head(classes)(maps)
+        stages: {features: maps, heads: head}
+        modules:
+          Head:
+            params: {classes: int}
+            inputs: [maps]
+            layers:
+              scores:
+                for: {m: maps}
+                op: Conv2d(_, classes, 1)(m)
+        """)
+    module = agree(path)
+    assert list(inspect.signature(module.heads).parameters) == ["maps"]
+    assert "return self.heads(self.features(images))" in compiled(path).source
+
+
+def test_stages_that_would_need_more_than_one_value_stay_one_method(spec):
+    path = spec("""
+        inputs: {images: [N, 3, 32, 32]}
+        layers:
+          a: Conv2d(_, 3, 1)
+          b: Add()(a, images)
+        stages: {features: a, heads: b}
+        """)
+    agree(path)
+    assert "def features" not in compiled(path).source

@@ -1,0 +1,210 @@
+"""`repeat` and `first`, `for` with one and two lists, `shared`, and turns that build on others."""
+
+from __future__ import annotations
+
+import pytest
+from agreement import agree, compiled
+
+
+def test_repeat_with_another_first(spec):
+    path = spec("""
+        inputs: {images: [N, 3, 32, 32]}
+        layers:
+          body:
+            repeat: 4
+            op: Block(8)
+            first: {stride: 2}
+        modules:
+          Block:
+            params: {out: int, stride: 1}
+            layers:
+              conv: Conv2d(_, out, 3, stride=stride, padding=1)
+              act: ReLU()
+        """)
+    agree(path)
+    assert "Block(3, 8, stride=2), *(Block(8, 8) for _ in range(3))" in compiled(path).source
+
+
+def test_repeat_of_an_op_with_and_without_a_layer(spec):
+    path = spec("""
+        inputs: {images: [N, 3, 32, 32]}
+        layers:
+          convs:
+            repeat: 3
+            op: Conv2d(_, 3, 3)
+          doubled:
+            repeat: 2
+            op: Cat(dim=1)(convs)
+        """)
+    agree(path)
+
+
+def test_repeat_carries_several_values(spec):
+    path = spec("""
+        inputs: {images: [N, 4, 32, 32]}
+        layers:
+          a: Conv2d(_, 4, 1)
+          b: Conv2d(_, 4, 1)
+          cell:
+            repeat: 3
+            op: Cell()(a, b)
+          joined: Cat(dim=1)(cell)
+        modules:
+          Cell:
+            inputs: [p, q]
+            layers:
+              left: Conv2d(_, 4, 1)(p)
+              added: Add()(left, q)
+              right: Conv2d(_, 4, 1)
+            outputs: [added, right]
+        """)
+    agree(path)
+    assert "cell = layer(*cell)" in compiled(path).source
+
+
+def test_for_over_one_list_and_two(spec):
+    path = spec("""
+        inputs: {images: [N, 3, 32, 32]}
+        layers:
+          a: MaxPool2d(2)
+          b: Conv2d(_, 5, 3)
+          heads: Heads([2, 3])([a, b])
+        outputs: [heads.small, heads.large]
+        modules:
+          Heads:
+            params: {sizes: list}
+            inputs: [maps]
+            layers:
+              small:
+                for: {m: maps}
+                op: Conv2d(_, 2, 1)(m)
+              large:
+                for: {m: maps, s: sizes}
+                op: Conv2d(_, 4 * s, 1)(m)
+        """)
+    module = agree(path)
+    assert [conv.out_channels for conv in module.heads.large] == [8, 12]
+
+
+def test_for_over_branches_of_one_value(spec):
+    path = spec("""
+        inputs: {images: [N, 3, 32, 32]}
+        layers:
+          branches:
+            for: {d: [1, 2, 4]}
+            op: Conv2d(_, 2, 3, padding=d, dilation=d)(images)
+          joined: Cat(dim=1)(branches)
+        """)
+    agree(path)
+    assert "[layer(images) for layer in self.branches]" in compiled(path).source
+
+
+def test_for_over_settings_of_an_op_without_a_layer(spec):
+    path = spec("""
+        inputs: {images: [N, 12, 4, 4]}
+        layers:
+          tables:
+            for: {n: [2, 3, 4]}
+            op: PerBox(n)(images)
+        outputs: [tables]
+        """)
+    agree(path)
+
+
+@pytest.mark.parametrize("op", ["Conv2d(4, 4, 1)(m)", "Head(4)(m)"])
+def test_for_with_one_shared_instance(spec, op):
+    path = spec(f"""
+        inputs: {{images: [N, 4, 32, 32]}}
+        layers:
+          a: MaxPool2d(2)
+          b: MaxPool2d(2)
+          head:
+            for: {{m: [images, a, b]}}
+            shared: true
+            op: {op}
+        outputs: [head]
+        modules:
+          Head:
+            params: {{out: int}}
+            layers:
+              conv: Conv2d(_, out, 1)
+              act: ReLU()
+        """)
+    agree(path)
+    assert compiled(path).parameters == 20
+
+
+def test_several_outputs_of_a_shared_instance(spec):
+    path = spec("""
+        inputs: {images: [N, 4, 32, 32]}
+        layers:
+          a: MaxPool2d(2)
+          rpn:
+            for: {m: [images, a]}
+            shared: true
+            op: Rpn()(m)
+          tables:
+            for: {m: rpn.scores}
+            op: PerBox(1)(m)
+          joined: Cat(dim=1)(tables)
+        outputs: {joined: joined, deltas: rpn.deltas}
+        modules:
+          Rpn:
+            layers:
+              conv: Conv2d(_, 4, 1)
+              scores: Conv2d(_, 3, 1)
+              deltas: Conv2d(_, 12, 1)(conv)
+            outputs: [scores, deltas]
+        """)
+    agree(path)
+
+
+def test_only_a_later_turn_of_a_shared_instance_is_used(spec):
+    path = spec("""
+        inputs: {images: [N, 4, 32, 32]}
+        layers:
+          a: MaxPool2d(2)
+          head:
+            for: {m: [images, a]}
+            shared: true
+            op: Head()(m)
+          end: ReLU()(head[1])
+        modules:
+          Head:
+            layers:
+              conv: Conv2d(_, 4, 1)
+        """)
+    agree(path)
+
+
+def test_turns_that_build_on_the_turn_before(spec):
+    path = spec("""
+        inputs: {images: [N, 8, 32, 32]}
+        layers:
+          c3: MaxPool2d(2)
+          c4: MaxPool2d(2)
+          pyramid: Pyramid(6)([images, c3, c4])
+        outputs: [pyramid]
+        modules:
+          Pyramid:
+            params: {width: int}
+            inputs: [maps]
+            layers:
+              inner:
+                for: {m: maps}
+                op: Conv2d(_, width, 1)(m)
+              merged:
+                for: {i: range(len(inner)), lateral: reversed(inner)}
+                if: i > 0
+                op: TopDown()(lateral, merged[i - 1])
+              outer:
+                for: {m: reversed(merged)}
+                op: Conv2d(_, width, 3, padding=1)(m)
+          TopDown:
+            inputs: [lateral, above]
+            layers:
+              up: Upsample(mode='nearest')(above, like=lateral)
+              add: Add()(lateral, up)
+              smooth: Conv2d(_, 6, 1)
+        """)
+    assert "pyramid.merged.1.smooth.weight" in agree(path).state_dict()
