@@ -1,10 +1,10 @@
 """specc: compile a detection network's table, written as YAML, into a checked PyTorch module.
 
-    >>> import specc
-    >>> model = specc.compile("specs/ssd300_vgg.yaml", num_classes=21)
-    >>> model.shapes["vgg.22"]
-    ('N', 512, 38, 38)
-    >>> module = specc.load("specs/ssd300_vgg.yaml", num_classes=4)
+>>> import specc
+>>> model = specc.compile("specs/ssd300_vgg.yaml", num_classes=21)
+>>> model.shapes["vgg.22"]
+('N', 512, 38, 38)
+>>> module = specc.load("specs/ssd300_vgg.yaml", num_classes=4)
 """
 
 from __future__ import annotations
@@ -23,9 +23,7 @@ __all__ = ["__version__", "compile", "load"]
 __version__ = "0.1.0"
 
 
-def compile(  # noqa: A001: the verb of the product
-    path: str | os.PathLike[str], *, variant: str | None = None, **params: object
-) -> Model:
+def compile(path: str | os.PathLike[str], *, variant: str | None = None, **params: object) -> Model:
     """Compile a spec; what is wrong in it is in the result's `diagnostics`.
 
     Args:

@@ -113,7 +113,9 @@ def compile_spec(
         Findings: the file cannot be read at all. Errors in what it says are in `diagnostics`, so
             that the part which is right can be shown.
     """
-    file, _, named = str(path).partition(":") if not Path(str(path)).exists() else (str(path), "", "")
+    file, _, named = (
+        str(path).partition(":") if not Path(str(path)).exists() else (str(path), "", "")
+    )
     report = Report()
     library = Library(report)
     spec = read(load(file), file, report)
@@ -131,4 +133,3 @@ def read(document: Node, path: str, report: Report) -> Spec:
     check_document(document, report)
     report.stop()
     return read_spec(document, path, report)
-

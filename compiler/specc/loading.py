@@ -32,4 +32,4 @@ def load_module(model: Model) -> nn.Module:
 def run_source(source: str, file: str, module: ModuleType) -> None:
     """Run source that this compiler has written, never anything else."""
     code = compile(source, file, "exec")
-    exec(code, module.__dict__)  # noqa: S102: the emitter writes literals and closed names only
+    exec(code, module.__dict__)  # noqa: S102 - the emitter writes literals and closed names only

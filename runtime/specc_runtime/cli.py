@@ -14,6 +14,8 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import torch
+
 from specc.documents import Findings, render_text
 from specc_runtime import inference, model, weights
 from specc_runtime import predict as prediction
@@ -107,10 +109,10 @@ def train(argv: Sequence[str]) -> int:
 
 @command
 def evaluate(argv: Sequence[str]) -> int:
-    """Score a detector's weights on a split of a data set."""
+    """Score a detector on a split of a data set; without weights, as it is before training."""
     parser = _parser("eval", evaluate)
     parser.add_argument("model", help="generated file, or SPEC.yaml[:variant]")
-    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--weights", type=Path, help="safetensors file")
     parser.add_argument("--data", type=Path, required=True, help="folder of the data set")
     parser.add_argument("--split", default="test")
     parser.add_argument("--metric", choices=METRICS, default="voc")
@@ -225,9 +227,12 @@ def _emitted(name: str) -> Emitted:
 
 
 def _detector(
-    emitted: Emitted, path: Path, classes: tuple[str, ...]
+    emitted: Emitted, path: Path | None, classes: tuple[str, ...]
 ) -> tuple[Detector, tuple[str, ...]]:
-    """A detector with trained weights, ready to run, and the names of its classes."""
+    """A detector ready to run, untrained if there are no weights, and the names of its classes."""
+    if path is None:
+        torch.manual_seed(0)  # pyright: ignore[reportUnknownMemberType]
+        return emitted.build(len(classes) + 1).to(choose()).eval(), classes
     trained = weights.read(path)
     if classes and trained.classes and classes != trained.classes:
         raise WeightsError(

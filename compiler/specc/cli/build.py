@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import difflib
 import sys
 from pathlib import Path
@@ -14,6 +13,8 @@ from specc.cli.selection import add_values, compile_selected
 from specc.documents import Findings
 
 if TYPE_CHECKING:
+    import argparse
+
     from specc.driver import Model
 
 __all__ = ["add_arguments", "run"]
@@ -24,8 +25,12 @@ FOLDER = Path("generated")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's flags."""
     parser.add_argument("specs", nargs="+", metavar="SPEC[:VARIANT]", help="spec files")
-    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help=f"folder (default: {FOLDER}/)")
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if a file is stale")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="DIR", help=f"folder (default: {FOLDER}/)"
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; fail if a file is stale"
+    )
     add_values(parser)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,8 @@ from specc.documents import Findings, render_json
 from specc.values.dimensions import shape_text
 
 if TYPE_CHECKING:
+    import argparse
+
     from specc.driver import Model
     from specc.ir.graph import Node
 
@@ -38,7 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("specs", nargs="+", metavar="SPEC[:VARIANT]", help="spec files")
     parser.add_argument("--input", type=size, metavar="512|512x640", help="another input size")
     parser.add_argument("--format", choices=("table", "json"), default="table")
-    parser.add_argument("--verify", action="store_true", help="run the emitted module on fake tensors and compare")
+    parser.add_argument(
+        "--verify", action="store_true", help="run the emitted module on fake tensors and compare"
+    )
     add_values(parser)
 
 
@@ -94,7 +97,9 @@ def _row(model: Model, node: Node) -> list[str]:
     mark = ""
     if path in model.hierarchy.failed:
         mark = "<- failed"
-    elif expected and any(e.node == path and e.expected != e.actual for e in model.hierarchy.expectations):
+    elif expected and any(
+        e.node == path and e.expected != e.actual for e in model.hierarchy.expectations
+    ):
         mark = "<- not as expected"
     parameters, macs = costs.parameters.get(path, 0), costs.macs.get(path, 0)
     figures = [f"{parameters:,}" if parameters else "", f"{macs:,}" if macs else ""]
@@ -122,17 +127,23 @@ def _report(model: Model) -> dict[str, Any]:
             "shape": None if node.shape is None else [_plain(side) for side in node.shape],
             "parameters": costs.parameters.get(node.path, 0),
             "macs": costs.macs.get(node.path),
-            "receptive_field": list(costs.fields[node.path].size) if node.path in costs.fields else None,
+            "receptive_field": list(costs.fields[node.path].size)
+            if node.path in costs.fields
+            else None,
             "failed": model.hierarchy.failed.get(node.path),
         }
         for index, node in enumerate(model.hierarchy.nodes())
     ]
     totals = {"parameters": model.parameters, "macs": model.macs, "boxes": model.boxes}
     found = json.loads(render_json(model.diagnostics))["diagnostics"]
-    return {"version": 1, "name": model.name, "spec": model.path, "ok": model.ok} | totals | {
-        "rows": rows,
-        "diagnostics": found,
-    }
+    return (
+        {"version": 1, "name": model.name, "spec": model.path, "ok": model.ok}
+        | totals
+        | {
+            "rows": rows,
+            "diagnostics": found,
+        }
+    )
 
 
 def _plain(side: object) -> int | str:

@@ -59,7 +59,15 @@ def _plugin(arguments: list[str]) -> int | None:
     if not arguments or arguments[0] in COMMANDS or arguments[0].startswith("-"):
         return None
     for entry in entry_points(group=PLUGINS, name=arguments[0]):
-        return int(entry.load()(arguments[1:]))
+        try:
+            command = entry.load()
+        except ModuleNotFoundError as error:
+            print(
+                f"specc {arguments[0]}: needs {error.name}: pip install 'specc[train]'",
+                file=sys.stderr,
+            )
+            return 2
+        return int(command(arguments[1:]))
     return None
 
 
@@ -68,7 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"specc {specc.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, purpose in COMMANDS.items():
-        command = commands.add_parser(name, help=purpose, description=purpose[0].upper() + purpose[1:] + ".")
+        command = commands.add_parser(
+            name, help=purpose, description=purpose[0].upper() + purpose[1:] + "."
+        )
         module = import_module(f"specc.cli.{name.replace('-', '_')}")
         module.add_arguments(command)
         command.set_defaults(run=module.run)

@@ -22,7 +22,9 @@ class Column:
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:
     """Return aligned lines with a rule below the titles; columns without content are left out."""
-    shown = [i for i, c in enumerate(columns) if not rows or any(row[i] for row in rows) or not c.title]
+    shown = [
+        i for i, c in enumerate(columns) if not rows or any(row[i] for row in rows) or not c.title
+    ]
     titles = [columns[i].title for i in shown]
     cells = [titles, *([row[i] for i in shown] for row in rows)]
     widths = [max(_width(row[k]) for row in cells) for k in range(len(shown))]

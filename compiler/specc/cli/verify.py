@@ -37,6 +37,9 @@ def verify(model: Model) -> int:
         if list(node.shape[1:]) != shape[1:]:
             wrong += 1
             shown = "x".join(map(str, shape[1:]))
-            print(f"{node.path}: inferred {shape_text(node.shape)}, torch gives {shown}", file=sys.stderr)
+            print(
+                f"{node.path}: inferred {shape_text(node.shape)}, torch gives {shown}",
+                file=sys.stderr,
+            )
     print(f"verified: {compared - wrong} of {compared} layers give the inferred shape")
     return 1 if wrong or not compared else 0

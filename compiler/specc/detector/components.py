@@ -64,7 +64,7 @@ class Preprocess(Component):
     mean: tuple[float, ...] = _triple("Taken off, in units of `scale`.", (0.0, 0.0, 0.0))
     std: tuple[float, ...] = _triple("Divided by.", (1.0, 1.0, 1.0))
     resize: str = choice(
-        "How an image is brought to the input's size.", ("stretch", "letterbox"), default="stretch"
+        "How an image is brought to the input's size.", ("stretch",), default="stretch"
     )
 
 
@@ -87,7 +87,11 @@ class DefaultBoxes(Anchors):
 
     def lengths(self) -> dict[str, int]:
         """Return how many maps each list speaks of."""
-        return {"sizes": len(self.sizes) - 1, "ratios": len(self.ratios), "strides": len(self.strides)}
+        return {
+            "sizes": len(self.sizes) - 1,
+            "ratios": len(self.ratios),
+            "strides": len(self.strides),
+        }
 
 
 @component
@@ -98,7 +102,12 @@ class BoxCoder(Component):
 
     weights: tuple[float, ...] = argument(
         "Factors of x, y, width and height.",
-        {"type": "array", "items": {"type": "number", "exclusiveMinimum": 0}, "minItems": 4, "maxItems": 4},
+        {
+            "type": "array",
+            "items": {"type": "number", "exclusiveMinimum": 0},
+            "minItems": 4,
+            "maxItems": 4,
+        },
         default=(1.0, 1.0, 1.0, 1.0),
     )
     clamp: float | None = number("Largest log-size decoded.", above=0, default=None)
@@ -110,9 +119,14 @@ class IoUMatch(Component):
 
     slot = "match"
 
-    foreground: float = number("IoU from which an anchor is positive.", minimum=0, maximum=1, default=0.5)
+    foreground: float = number(
+        "IoU from which an anchor is positive.", minimum=0, maximum=1, default=0.5
+    )
     background: float | None = number(
-        "IoU below which it is negative; `foreground` if left out.", minimum=0, maximum=1, default=None
+        "IoU below which it is negative; `foreground` if left out.",
+        minimum=0,
+        maximum=1,
+        default=None,
     )
     best_for_each_object: bool = flag(
         "Whether the best anchor of an object is positive whatever its IoU.", default=True
@@ -121,7 +135,9 @@ class IoUMatch(Component):
     def settings(self) -> dict[str, Any]:
         """Return the arguments, with `background` as it applies."""
         settings = super().settings()
-        return settings if self.background is not None else settings | {"background": self.foreground}
+        return (
+            settings if self.background is not None else settings | {"background": self.foreground}
+        )
 
 
 @component
@@ -141,5 +157,7 @@ class NMS(Component):
 
     score: float = number("Smallest score looked at.", minimum=0, maximum=1, default=0.01)
     per_class: int = integer("Boxes of a class that enter.", default=400)
-    iou: float = number("Overlap above which the weaker box goes.", minimum=0, maximum=1, default=0.45)
+    iou: float = number(
+        "Overlap above which the weaker box goes.", minimum=0, maximum=1, default=0.45
+    )
     keep: int = integer("Boxes of an image that leave.", default=200)

@@ -20,7 +20,7 @@ _LOADER = yaml.CBaseLoader if yaml.__with_libyaml__ else yaml.BaseLoader
 
 def events(text: str) -> Iterator[yaml.Event]:
     """The parser's events one by one, so that a reader may stop early. Raises `yaml.YAMLError`."""
-    parser = cast(_Parser, _LOADER(text))
+    parser = cast("_Parser", _LOADER(text))
     try:
         while parser.check_event():
             yield parser.get_event()

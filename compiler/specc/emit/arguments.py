@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from specc.emit.formulas import FUNCTION_HELPERS, Formulas
 from specc.emit.layout import Line
 from specc.emit.plan import BODY, Argument
+from specc.ir.tensors import leaves
+from specc.ops import Op
 from specc.values.expression import Literal, Name
 from specc.values.traced import formula, names_in, plain
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from specc.emit.plan import ClassPlan
-    from specc.ir.graph import Graph
+    from specc.ir.graph import Graph, Instance
     from specc.values.expression import Expression
 
 __all__ = ["settle_arguments"]
@@ -52,12 +54,33 @@ def _numbers(graph: Graph) -> tuple[dict[int, Numbers], dict[int, set[str]]]:
     decisive = {id(root): root.pinned | set_by_variants}
     for instance in graph.instances():
         pinned = decisive.setdefault(id(instance), set(instance.pinned))
+        pinned |= _lost(instance)
         for _, apply in instance.children():
             given = _numeric(apply.value.replacements)
             numbers[id(apply.target)] = given
             for name in decisive[id(apply.target)] & given.keys():
                 pinned |= names_in(formula(apply.value.replacements[name]))
     return numbers, decisive
+
+
+def _lost(instance: Instance) -> set[str]:
+    """Return the names whose formulas end in an op that gives a number: a sum of channels, say.
+
+    A layer that is told how many channels arrive may forget them; what follows does not depend
+    on them.
+    """
+    lost: set[str] = set()
+    for apply in (apply for row in instance.rows for apply in row.applies):
+        op = apply.target
+        if isinstance(op, Op) and all(a.inferred is None for a in op.arguments.values()):
+            lost |= _names(apply.inputs) - _names(apply.value)
+    return lost
+
+
+def _names(value: Any) -> set[str]:
+    """Return the names that the sides of tensors are formulas of."""
+    sides = [side for tensor in leaves(value) for side in tensor.shape or ()]
+    return set[str]().union(*(names_in(formula(side)) for side in sides if isinstance(side, int)))
 
 
 def _numeric(values: dict[str, Any]) -> Numbers:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any
 
 from specc.documents import Label
 from specc.ir.binding import Bound, bind
@@ -85,17 +85,17 @@ class _Use:
     def _with_words(self) -> Call:
         """Return the call with bare words as texts: `print(model)` shows `padding=same`."""
         keywords = [
-            (name, Literal(value.id, at=value.at) if self._is_word(name, value) else value, at)
-            for name, value, at in self.call.keywords
+            (name, self._text_of(name, value), at) for name, value, at in self.call.keywords
         ]
         return replace(self.call, keywords=tuple(keywords))
 
-    def _is_word(self, name: str, value: Expression) -> TypeGuard[Name]:
+    def _text_of(self, name: str, value: Expression) -> Expression:
         argument = self.op.arguments.get(name)
         if argument is None or not isinstance(value, Name) or value.id in self.scope.instance.env:
-            return False
+            return value
         kinds = argument.schema.get("anyOf", [argument.schema])
-        return any(value.id in kind.get("enum", ()) for kind in kinds)
+        is_word = any(value.id in kind.get("enum", ()) for kind in kinds)
+        return Literal(value.id, at=value.at) if is_word else value
 
     def _count_inputs(self) -> None:
         given = len(self.tensors)

@@ -23,7 +23,9 @@ class Bound:
     places: dict[str, At]
 
 
-def bind(call: Call, names: Sequence[str], evaluate: Callable[[Expression], Any], title: str) -> Bound:
+def bind(
+    call: Call, names: Sequence[str], evaluate: Callable[[Expression], Any], title: str
+) -> Bound:
     """Give each argument its name and evaluate it.
 
     Raises:
@@ -31,7 +33,11 @@ def bind(call: Call, names: Sequence[str], evaluate: Callable[[Expression], Any]
     """
     bound = Bound({}, {})
     if len(call.arguments) > len(names):
-        takes = f"`{title}` takes {len(names)}: {', '.join(names)}" if names else f"`{title}` takes none"
+        takes = (
+            f"`{title}` takes {len(names)}: {', '.join(names)}"
+            if names
+            else f"`{title}` takes none"
+        )
         extra = call.arguments[len(names)]
         message = f"`{title}` is given {len(call.arguments)} arguments"
         raise ExpressionError(message, extra.at, takes, "E0208")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from specc.ops.arguments import choice, flag, integer, number
 from specc.ops.base import Entry, Op, ShapeError, op
 from specc.ops.shapes import axis
-from specc.values.dimensions import Shape
+
+if TYPE_CHECKING:
+    from specc.values.dimensions import Shape
 
 __all__ = [
     "ELU",

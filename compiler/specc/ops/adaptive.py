@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from specc.ops.arguments import as_pair, flag, integer_schema, or_none, pair_schemas
 from specc.ops.base import Op, argument, op
 from specc.ops.pooling import refuse_indices
 from specc.ops.shapes import image
-from specc.values.dimensions import Shape
+
+if TYPE_CHECKING:
+    from specc.values.dimensions import Shape
 
 __all__ = ["AdaptiveAvgPool2d", "AdaptiveMaxPool2d"]
 

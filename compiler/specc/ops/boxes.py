@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from specc.ops.arguments import integer
 from specc.ops.base import Helper, Op, ShapeError, call, op
 from specc.ops.shapes import image, product
-from specc.values.dimensions import Shape
 from specc.values.expression import Expression, Name
 from specc.values.traced import formula
+
+if TYPE_CHECKING:
+    from specc.values.dimensions import Shape
 
 __all__ = ["PerBox"]
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from specc.ops.arguments import flag, number
 from specc.ops.base import Op, op
 from specc.ops.shapes import image
-from specc.values.dimensions import Shape
+
+if TYPE_CHECKING:
+    from specc.values.dimensions import Shape
 
 __all__ = ["Dropout", "Dropout2d"]
 

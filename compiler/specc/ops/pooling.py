@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from specc.ops.arguments import (
     Pair,
     as_pair,
@@ -14,9 +16,11 @@ from specc.ops.arguments import (
 from specc.ops.base import Helper, Op, ShapeError, Window, argument, call, nn, op
 from specc.ops.shapes import image
 from specc.ops.windows import SAME_PADDING, same_size, window_size
-from specc.values.dimensions import Dim, Shape
 from specc.values.expression import Expression, Name
 from specc.values.traced import formula
+
+if TYPE_CHECKING:
+    from specc.values.dimensions import Dim, Shape
 
 __all__ = ["AvgPool2d", "MaxPool2d"]
 

@@ -1,6 +1,7 @@
 """Batches of fixed shape, read by worker processes, in an order that depends on nothing but seeds."""
 
 import math
+import os
 import signal
 from collections.abc import Iterator
 from functools import partial
@@ -47,7 +48,7 @@ class Loader:
         DataError: while iterating, when too many images are unreadable.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keywords, each a thing of its own
         self,
         dataset: Dataset,
         *,
@@ -68,6 +69,7 @@ class Loader:
                 f"max_boxes is {max_boxes}, but an image has {dataset.most_boxes} objects: "
                 f"set max_boxes to {dataset.most_boxes} or more"
             )
+        workers = min(workers, os.cpu_count() or 1)  # more would only wait for one another
         self._dataset = dataset
         self._keys = _Keys(len(dataset), batch, seed, train, rank, world)
         if len(self._keys) == 0:

@@ -82,7 +82,7 @@ def _carried(helper: Helper) -> dict[str, Any]:
     for needed in helper.needs:
         names |= _carried(needed)
     source = "\n".join(["from torch import Tensor, nn", *helper.imports, helper.source])
-    exec(source, names)  # noqa: S102
+    exec(source, names)
     return names
 
 

@@ -12,7 +12,9 @@ RESULT = ROOT / "benchmarks/results/ops_against_torch.json"
 
 
 def _covered() -> str:
-    spec = importlib.util.spec_from_file_location("counting", ROOT / "benchmarks/ops_against_torch.py")
+    spec = importlib.util.spec_from_file_location(
+        "counting", ROOT / "benchmarks/ops_against_torch.py"
+    )
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
