@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from specc_runtime.data.images import decode
+from specc_runtime.data.images import UnreadableImage, decode
 from specc_runtime.data.view import View
 from specc_runtime.drawing import draw_detections, save_image
 from specc_runtime.inference import detect
@@ -35,6 +35,8 @@ def predict(
 def _predict_one(
     detector: Detector, classes: Sequence[str], path: Path, folder: Path, least_score: float
 ) -> dict[str, Any]:
+    if (folder / path.name).resolve() == path.resolve():
+        raise UnreadableImage(f"{path}: the drawing would overwrite it: choose another folder")
     image = decode(path)
     height, width = image.shape[:2]
     seen = View.whole(height, width).render(image, detector.input.size, (0, 0, 0))

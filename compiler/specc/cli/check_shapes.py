@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import argparse
 
     from specc.driver import Model
-    from specc.ir.graph import Node
+    from specc.ir.graph import Expectation, Node
 
 __all__ = ["add_arguments", "run"]
 
@@ -69,7 +69,8 @@ def _check(path: str, options: argparse.Namespace) -> int:
 
 
 def _text(model: Model) -> str:
-    rows = [_row(model, node) for node in model.hierarchy.nodes()]
+    expected = {e.node: e for e in model.hierarchy.expectations}
+    rows = [_row(model, node, expected.get(node.path)) for node in model.hierarchy.nodes()]
     lines = [table(COLUMNS, rows), ""]
     figures = [f"{model.parameters:,} parameters"]
     if model.macs is not None:
@@ -87,27 +88,21 @@ def _text(model: Model) -> str:
     return "\n".join(lines)
 
 
-def _row(model: Model, node: Node) -> list[str]:
+def _row(model: Model, node: Node, wanted: Expectation | None) -> list[str]:
     path = node.path
     costs = model.facts.costs
-    expected = _expected(model).get(path, "")
+    expected = "" if wanted is None else shape_text(wanted.expected)
     shape = shape_text(node.shape) if node.shape is not None else "?"
     field = costs.fields.get(path)
     sees = "" if node.op is None or field is None else _pair(field.size)
     mark = ""
     if path in model.hierarchy.failed:
         mark = "<- failed"
-    elif expected and any(
-        e.node == path and e.expected != e.actual for e in model.hierarchy.expectations
-    ):
+    elif wanted is not None and wanted.expected != wanted.actual:
         mark = "<- not as expected"
     parameters, macs = costs.parameters.get(path, 0), costs.macs.get(path, 0)
     figures = [f"{parameters:,}" if parameters else "", f"{macs:,}" if macs else ""]
     return [path, node.name or "", node.kind, expected, shape, *figures, sees, mark]
-
-
-def _expected(model: Model) -> dict[str, str]:
-    return {e.node: shape_text(e.expected) for e in model.hierarchy.expectations}
 
 
 def _pair(sides: tuple[int, int]) -> str:

@@ -35,12 +35,11 @@ PLUGINS = "specc.commands"
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    plugin = _plugin(arguments)
     try:
+        plugin = _plugin(arguments)
         if plugin is not None:
             return plugin
-        parser = _parser()
-        options = parser.parse_args(arguments)
+        options = _parser(arguments[0] if arguments else "").parse_args(arguments)
         return options.run(options)
     except Findings as findings:
         show(findings.diagnostics, is_json="json" in arguments[1:])
@@ -71,7 +70,8 @@ def _plugin(arguments: list[str]) -> int | None:
     return None
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(wanted: str) -> argparse.ArgumentParser:
+    """Return the parser; of the commands only the wanted one is loaded."""
     parser = argparse.ArgumentParser(prog="specc", description=(specc.__doc__ or "").split("\n")[0])
     parser.add_argument("--version", action="version", version=f"specc {specc.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -79,9 +79,11 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(
             name, help=purpose, description=purpose[0].upper() + purpose[1:] + "."
         )
-        module = import_module(f"specc.cli.{name.replace('-', '_')}")
-        module.add_arguments(command)
-        command.set_defaults(run=module.run)
-    for entry in entry_points(group=PLUGINS):
-        commands.add_parser(entry.name, help=f"`specc {entry.name} --help`", add_help=False)
+        if name == wanted:
+            module = import_module(f"specc.cli.{name.replace('-', '_')}")
+            module.add_arguments(command)
+            command.set_defaults(run=module.run)
+    if wanted not in COMMANDS:
+        for entry in entry_points(group=PLUGINS):
+            commands.add_parser(entry.name, help=f"`specc {entry.name} --help`", add_help=False)
     return parser

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from specc.emit.formulas import FUNCTION_HELPERS, Formulas
 from specc.emit.layout import Line
 from specc.emit.plan import BODY, Argument
-from specc.ir.tensors import leaves
-from specc.ops import Op
+from specc.emit.variation import may_vary
 from specc.values.expression import Literal, Name
 from specc.values.traced import formula, names_in, plain
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from specc.emit.plan import ClassPlan
-    from specc.ir.graph import Graph, Instance
+    from specc.ir.graph import Graph
     from specc.values.expression import Expression
 
 __all__ = ["settle_arguments"]
@@ -28,17 +27,20 @@ Numbers = dict[str, int | float]
 def settle_arguments(graph: Graph, plans: list[ClassPlan]) -> None:
     """Decide the arguments of each class, those it uses first, and write its formulas with them.
 
-    A number stays an argument unless it decides the structure and is the same in all places.
+    A number stays an argument unless it decides the structure and is the same in all places. The
+    model itself is built with any number, so there all shapes have to follow it.
     """
     numbers, decisive = _numbers(graph)
     for plan in plans:
         values = [numbers[id(instance)] for instance in plan.instances]
         pinned = set[str]().union(*(decisive[id(instance)] for instance in plan.instances))
+        is_root = plan.instances[0] is graph.root
         names = values[0].keys()
         closed = {name for name in names & pinned if len({known[name] for known in values}) == 1}
+        if is_root:
+            closed |= {name for name in names - closed if not may_vary(graph, name)}
         formulas = Formulas(values[0], frozenset(names - closed))
         _write(plan, formulas)
-        is_root = plan.instances[0] is graph.root
         plan.arguments = _arguments(plan, formulas.read, values, is_root=is_root)
 
 
@@ -54,33 +56,12 @@ def _numbers(graph: Graph) -> tuple[dict[int, Numbers], dict[int, set[str]]]:
     decisive = {id(root): root.pinned | set_by_variants}
     for instance in graph.instances():
         pinned = decisive.setdefault(id(instance), set(instance.pinned))
-        pinned |= _lost(instance)
         for _, apply in instance.children():
             given = _numeric(apply.value.replacements)
             numbers[id(apply.target)] = given
             for name in decisive[id(apply.target)] & given.keys():
                 pinned |= names_in(formula(apply.value.replacements[name]))
     return numbers, decisive
-
-
-def _lost(instance: Instance) -> set[str]:
-    """Return the names whose formulas end in an op that gives a number: a sum of channels, say.
-
-    A layer that is told how many channels arrive may forget them; what follows does not depend
-    on them.
-    """
-    lost: set[str] = set()
-    for apply in (apply for row in instance.rows for apply in row.applies):
-        op = apply.target
-        if isinstance(op, Op) and all(a.inferred is None for a in op.arguments.values()):
-            lost |= _names(apply.inputs) - _names(apply.value)
-    return lost
-
-
-def _names(value: Any) -> set[str]:
-    """Return the names that the sides of tensors are formulas of."""
-    sides = [side for tensor in leaves(value) for side in tensor.shape or ()]
-    return set[str]().union(*(names_in(formula(side)) for side in sides if isinstance(side, int)))
 
 
 def _numeric(values: dict[str, Any]) -> Numbers:

@@ -6,50 +6,50 @@ from typing import TYPE_CHECKING
 
 from specc.emit.layout import Line
 from specc.emit.plan import BODY
-from specc.emit.structure import given, is_series, name_of
+from specc.emit.structure import name_of
 from specc.emit.writer import shapes
 from specc.values.expression import Expression, Index, Literal, Name, Slice
 
 if TYPE_CHECKING:
-    from specc.emit.returns import Returns
+    from specc.emit.survey import Survey
     from specc.emit.writer import Writer
     from specc.ir.graph import Instance
 
 __all__ = ["is_chain", "is_sequential", "write_chain"]
 
 
-def is_chain(instance: Instance, returns: Returns) -> bool:
+def is_chain(instance: Instance, survey: Survey) -> bool:
     """Whether a module is a list in which each row takes the one value before it."""
     values = list(instance.inputs.values())
     for row in instance.rows:
         if row.form == "absent":
             continue
-        if row.form not in {"one", "repeat"} or not is_series(row, returns):
+        if row.form not in {"one", "repeat"} or not survey.is_series(row):
             return False
         if list(map(id, row.applies[0].inputs)) != list(map(id, values)):
             return False
-        values = given(row.applies[-1], returns)
+        values = survey.given(row.applies[-1])
     return instance.spec.is_list and len(instance.inputs) == 1
 
 
-def is_sequential(instance: Instance, returns: Returns) -> bool:
+def is_sequential(instance: Instance, survey: Survey) -> bool:
     """Whether a chain gives its end and nothing else."""
     present = [row for row in instance.rows if row.form != "absent"]
-    if not present or not is_chain(instance, returns):
+    if not present or not is_chain(instance, survey):
         return False
-    end = given(present[-1].applies[-1], returns)
-    return list(map(id, end)) == list(map(id, returns[id(instance)]))
+    end = survey.given(present[-1].applies[-1])
+    return list(map(id, end)) == list(map(id, survey.returned(instance)))
 
 
 def write_chain(writer: Writer) -> list[Line]:
     """Run a chain in slices, each up to a value that is returned."""
-    rows, returns, flowing = writer.instance.rows, writer.returns, writer.flowing
-    returned = set(map(id, returns[id(writer.instance)]))
+    rows, survey, flowing = writer.instance.rows, writer.survey, writer.flowing
+    returned = set(map(id, survey.returned(writer.instance)))
     taps = [
         (index, value)
         for index, row in enumerate(rows)
         if row.form != "absent"
-        for value in given(row.applies[-1], returns)
+        for value in survey.given(row.applies[-1])
         if id(value) in returned
     ]
     (source,) = writer.instance.inputs

@@ -16,7 +16,7 @@ from specc.emit.forward import Forward
 from specc.emit.layout import Line
 from specc.emit.naming import OUTPUTS, name_classes
 from specc.emit.plan import BODY, ClassPlan, Method
-from specc.emit.returns import find_returns
+from specc.emit.survey import Survey
 from specc.ops import Helper, Op
 from specc.values.expression import Attribute, Call, Expression, Name
 
@@ -42,10 +42,10 @@ class _Drafts:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.returns = find_returns(graph)
+        self.survey = Survey(graph)
         self.plans: dict[object, ClassPlan] = {}
         self.of: dict[int, ClassPlan] = {}
-        self.constructors = Constructors(self.of, self.returns)
+        self.constructors = Constructors(self.of, self.survey)
         self.varying = _varying(graph)
 
     def place(self, instance: Instance) -> None:
@@ -72,7 +72,7 @@ class _Drafts:
         if not instance.spec.is_list:
             return "nn.Module", tuple(self.constructors.attributes(instance))
         opening, closing = Line(BODY, "super().__init__("), Line(BODY, ")")
-        if is_sequential(instance, self.returns):
+        if is_sequential(instance, self.survey):
             rows = self.constructors.items(instance, BODY + 4)
             return "nn.Sequential", (opening, *rows, closing)
         rows = self.constructors.items(instance, BODY + 8)
@@ -81,8 +81,8 @@ class _Drafts:
 
     def _methods(self, instance: Instance) -> tuple[Method, ...]:
         if instance is not self.graph.root:
-            return (Forward(instance, self.returns).method(),)
-        forward = Forward(instance, self.returns, outputs=OUTPUTS)
+            return (Forward(instance, self.survey).method(),)
+        forward = Forward(instance, self.survey, outputs=OUTPUTS)
         ends = [(name, last) for name, last, _ in self.graph.spec.stages]
         stages = forward.stages(ends) if _covers(instance, ends) else []
         return (*stages, _in_turn(stages)) if stages else (forward.method(),)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from specc.emit.layout import Line
 from specc.emit.plan import BODY, Build, ClassPlan
-from specc.emit.structure import is_series, turns
+from specc.emit.structure import turns
 from specc.emit.text import Comprehension
 from specc.ir.graph import Apply, Instance
 from specc.ir.tensors import leaves
@@ -20,7 +20,7 @@ from specc.values.traced import formula, names_in
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from specc.emit.returns import Returns
+    from specc.emit.survey import Survey
     from specc.ir.graph import Row
 
 __all__ = ["Constructors"]
@@ -36,9 +36,9 @@ class Constructors:
         plans: the classes of the modules inside, by instance.
     """
 
-    def __init__(self, plans: Mapping[int, ClassPlan], returns: Returns) -> None:
+    def __init__(self, plans: Mapping[int, ClassPlan], survey: Survey) -> None:
         self.plans = plans
-        self.returns = returns
+        self.survey = survey
 
     def attributes(self, instance: Instance) -> list[Line]:
         """Set an attribute for each row that builds something."""
@@ -73,7 +73,7 @@ class Constructors:
         if not any(layers):
             return None
         grouped = _runs([layer or _IDENTITY for layer in layers], _open_count(row, instance))
-        if row.form == "repeat" and is_series(row, self.returns):
+        if row.form == "repeat" and self.survey.is_series(row):
             return Call(Attribute(Name("nn"), "Sequential"), grouped)
         match grouped:
             case (Star(only),):
@@ -89,7 +89,7 @@ class Constructors:
                 name: formula(v) for name, v in apply.value.replacements.items() if _is_number(v)
             }
             return Build(self.plans[id(target)], tuple(values.items()))
-        return target.constructor() if isinstance(target, Op) else None
+        return self.survey.layer(target) if isinstance(target, Op) else None
 
 
 def _is_number(value: object) -> bool:

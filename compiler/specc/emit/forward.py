@@ -10,14 +10,14 @@ from specc.emit.layout import Line
 from specc.emit.plan import BODY, Method
 from specc.emit.readers import Readers
 from specc.emit.returns import flat
-from specc.emit.structure import given, is_series, kind, name_of
+from specc.emit.structure import kind, name_of
 from specc.emit.text import Unpacked
 from specc.emit.turns import write_each, write_rounds
 from specc.emit.writer import Writer
 from specc.values.expression import Call, Expression, Name
 
 if TYPE_CHECKING:
-    from specc.emit.returns import Returns
+    from specc.emit.survey import Survey
     from specc.ir.graph import Instance, Row
 
 __all__ = ["Forward"]
@@ -30,17 +30,17 @@ class Forward:
         outputs: the named tuple in which several outputs are returned.
     """
 
-    def __init__(self, instance: Instance, returns: Returns, *, outputs: str | None = None) -> None:
+    def __init__(self, instance: Instance, survey: Survey, *, outputs: str | None = None) -> None:
         self.instance = instance
-        self.returns = returns
-        self.returned = returns[id(instance)]
+        self.survey = survey
+        self.returned = survey.returned(instance)
         self.outputs = outputs
         self.readers = Readers(instance, self.returned)
 
     def method(self) -> Method:
         """Return the whole of `forward`."""
         writer = self._writer(self.instance.inputs)
-        if is_chain(self.instance, self.returns):
+        if is_chain(self.instance, self.survey):
             body = write_chain(writer)
         else:
             body = self._rows(writer, self.readers.live)
@@ -73,7 +73,7 @@ class Forward:
     def _writer(self, inputs: dict[str, Any]) -> Writer:
         first = set(self.readers.live[:1])
         may_reuse = all(self.readers.of_value(value) <= first for value in inputs.values())
-        return Writer(self.instance, self.returns, inputs, may_reuse=may_reuse)
+        return Writer(self.instance, self.survey, inputs, may_reuse=may_reuse)
 
     def _rows(self, writer: Writer, indices: list[int]) -> list[Line]:
         rows = self.instance.rows
@@ -86,7 +86,7 @@ class Forward:
             return [Line(BODY, f"{name_of(row)} = ", items)]
         if row.form == "each":
             return write_each(writer, row, self.readers)
-        if row.form == "repeat" and not is_series(row, self.returns):
+        if row.form == "repeat" and not self.survey.is_series(row):
             return write_rounds(writer, row)
         expression = writer.call(row.applies[0], writer.layer(row))
         name = writer.flowing if self._flows(row, index) else name_of(row)
@@ -98,12 +98,10 @@ class Forward:
         if self.readers.of_row(row) != {following}:
             return False
         if following == self.readers.end:
-            values = given(row.applies[-1], self.returns)
+            values = self.survey.given(row.applies[-1])
             return list(map(id, values)) == list(map(id, self.returned))
         reader = self.instance.rows[following]
-        return reader.form != "value" and (
-            reader.form != "repeat" or is_series(reader, self.returns)
-        )
+        return reader.form != "value" and (reader.form != "repeat" or self.survey.is_series(reader))
 
     def _method(
         self,

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from specc.emit.structure import given
 from specc.emit.text import Comprehension, text
 from specc.ir.names import refusal
 from specc.values.expression import Call, Expression, Literal, Name
 
 if TYPE_CHECKING:
     from specc.emit.locals import Locals
-    from specc.emit.returns import Returns
+    from specc.emit.survey import Survey
     from specc.ir.graph import Row
 
 __all__ = ["Loop", "find_loop"]
@@ -63,11 +62,11 @@ class Loop:
         return Name(name)
 
 
-def find_loop(row: Row, names: Locals, returns: Returns) -> Loop | None:
+def find_loop(row: Row, names: Locals, survey: Survey) -> Loop | None:
     """Return the lists that a row's turns walk over; `None` if they build on one another."""
     if len({len(apply.inputs) for apply in row.applies}) != 1:
         return None
-    results = {id(value) for apply in row.applies for value in given(apply, returns)}
+    results = {id(value) for apply in row.applies for value in survey.given(apply)}
     columns = list(zip(*(apply.inputs for apply in row.applies), strict=True))
     if any(id(value) in results for column in columns for value in column):
         return None

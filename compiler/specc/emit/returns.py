@@ -10,7 +10,7 @@ from specc.ir.tensors import Result, leaves, spread
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from specc.ir.graph import Graph, Row
+    from specc.ir.graph import Graph
 
 __all__ = ["Returns", "find_returns", "flat", "made_by"]
 
@@ -29,8 +29,8 @@ def find_returns(graph: Graph) -> Returns:
             turns = [apply.target for apply in row.applies if isinstance(apply.target, Instance)]
             for turn in turns:
                 returns[id(turn)] = _returned(turn)
-            if row.shared:
-                _agree(row, turns, returns)
+            if row.shared and turns:
+                _agree(turns, returns)
     return returns
 
 
@@ -76,10 +76,13 @@ def _in_order(instance: Instance, values: list[Any]) -> list[Any]:
     return sorted(values, key=lambda value: places.get(id(value), -1))
 
 
-def _agree(row: Row, turns: list[Instance], returns: Returns) -> None:
-    """Let all uses of one shared instance return the same places."""
-    if not any(_beside(turn, _declared(turn)) for turn in turns):
-        returns.update({id(turn): _declared(turn) for turn in turns})
-    elif len({len(turn.exports) for turn in turns}) > 1:
-        message = f"`{row.key}` is shared, and its uses are tapped at different places"
-        raise NotImplementedError(message)
+def _agree(turns: list[Instance], returns: Returns) -> None:
+    """Let all uses of one shared instance return the same places: those that any of them needs."""
+    beside = {id(value) for turn in turns for value in _beside(turn, _declared(turn))}
+    tapped = [
+        index
+        for index, rows in enumerate(zip(*(turn.rows for turn in turns), strict=True))
+        if any(id(row.value) in beside for row in rows)
+    ]
+    for turn in turns:
+        returns[id(turn)] = [*_declared(turn), *(turn.rows[index].value for index in tapped)]

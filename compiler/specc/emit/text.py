@@ -100,9 +100,11 @@ def operand(expression: Expression, operator: str, *, is_right: bool = False) ->
     """Write an operand of `operator`, in parentheses where it binds less."""
     written = text(expression)
     if not isinstance(expression, Binary):
-        return written
+        is_negative = operator == "**" and not is_right and written.startswith("-")
+        return f"({written})" if is_negative else written
     outer, inner = _PRECEDENCE[operator], _PRECEDENCE[expression.operator]
-    return f"({written})" if inner < outer or (is_right and inner == outer) else written
+    groups_otherwise = is_right is not (operator == "**")  # `**` alone groups from the right
+    return f"({written})" if inner < outer or (groups_otherwise and inner == outer) else written
 
 
 def quoted(value: str) -> str:

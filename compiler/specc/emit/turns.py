@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from specc.emit.layout import Line
 from specc.emit.loops import Loop, find_loop
 from specc.emit.plan import BODY
-from specc.emit.structure import export_name, given, is_cycle, name_of, turns, without_layer
+from specc.emit.structure import export_name, name_of, turns
 from specc.emit.text import Comprehension
-from specc.emit.writer import called, shapes
+from specc.emit.writer import shapes
 from specc.ir.graph import Instance
 from specc.values.expression import Call, Expression, Index, Literal, Name, Series, Star
 
@@ -23,7 +23,7 @@ __all__ = ["write_each", "write_rounds"]
 
 def write_rounds(writer: Writer, row: Row) -> list[Line]:
     """Write a repeated row that `nn.Sequential` cannot run."""
-    if is_cycle(row, writer.returns):
+    if writer.survey.is_cycle(row):
         return _cycle(writer, row)
     lines: list[Line] = []
     for turn, apply in enumerate(row.applies):
@@ -37,7 +37,7 @@ def _cycle(writer: Writer, row: Row) -> list[Line]:
     """Write a loop that carries all values from one round to the next."""
     name, layer = name_of(row), writer.names.fresh("layer")
     start = Series(tuple(map(writer.names.refer, row.applies[0].inputs)), is_tuple=True)
-    values = given(row.applies[-1], writer.returns)
+    values = writer.survey.given(row.applies[-1])
     writer.names.call_items(values, Call(Name("list"), (Name(name),)))
     for place, value in enumerate(values):
         writer.names.call(value, Index(Name(name), Literal(place)))
@@ -52,9 +52,9 @@ def write_each(writer: Writer, row: Row, readers: Readers) -> list[Line]:
     """Write turns side by side as a comprehension, or one by one where they differ."""
     loop = None
     if None not in turns(row):
-        loop = find_loop(row, writer.names, writer.returns)
+        loop = find_loop(row, writer.names, writer.survey)
     element = _element(writer, row, loop) if loop is not None else None
-    columns = [given(apply, writer.returns) for apply in row.applies]
+    columns = [writer.survey.given(apply) for apply in row.applies]
     if loop is None or element is None or len(set(map(len, columns))) != 1:
         return _one_by_one(writer, row, readers)
     name = name_of(row)
@@ -69,17 +69,17 @@ def write_each(writer: Writer, row: Row, readers: Readers) -> list[Line]:
 def _element(writer: Writer, row: Row, loop: Loop) -> Expression | None:
     """Return what one turn computes; `None` if turns differ in more than what they take."""
     layer = writer.layer(row)
-    has_layer = not without_layer(row.applies[0])
+    has_layer = writer.survey.has_layer(row.applies[0])
     if has_layer and not row.shared:
         layer = loop.walk("layer", layer, first=True)
-    elements = [called(apply, layer, loop.inputs) for apply in row.applies]
+    elements = [writer.called(apply, layer, loop.inputs) for apply in row.applies]
     return elements[0] if all(element == elements[0] for element in elements) else None
 
 
 def _unzipped(writer: Writer, row: Row, columns: list[tuple[Any, ...]]) -> list[Line]:
     """Turn a list of tuples into a list for each value that is used."""
     target = row.applies[0].target
-    inner = writer.returns[id(target)] if isinstance(target, Instance) else []
+    inner = writer.survey.returned(target) if isinstance(target, Instance) else []
     lines: list[Line] = []
     for place, values in enumerate(columns):
         if all(value is None for value in values):
@@ -98,7 +98,7 @@ def _one_by_one(writer: Writer, row: Row, readers: Readers) -> list[Line]:
     for turn, apply in enumerate(turns(row)):
         if apply is None:
             continue
-        if not (is_read_whole or any(map(readers.of_value, given(apply, writer.returns)))):
+        if not (is_read_whole or any(map(readers.of_value, writer.survey.given(apply)))):
             continue
         name = writer.names.fresh(f"{name_of(row)}{turn}")
         lines.append(writer.assign(row, apply, writer.call(apply, writer.layer(row, turn)), name))

@@ -8,7 +8,7 @@ from specc.emit.layout import Line
 from specc.emit.locals import Locals
 from specc.emit.plan import BODY
 from specc.emit.returns import flat
-from specc.emit.structure import export_name, given, name_of, takes_one_list, without_layer
+from specc.emit.structure import export_name, name_of, takes_one_list
 from specc.ir.graph import Apply, Instance, Row
 from specc.ir.tensors import leaves
 from specc.values.dimensions import shape_text
@@ -17,7 +17,7 @@ from specc.values.expression import Attribute, Call, Expression, Index, Literal,
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from specc.emit.returns import Returns
+    from specc.emit.survey import Survey
     from specc.ops import Op
 
 __all__ = ["Writer", "shapes"]
@@ -32,10 +32,10 @@ class Writer:
     """
 
     def __init__(
-        self, instance: Instance, returns: Returns, inputs: dict[str, Any], *, may_reuse: bool
+        self, instance: Instance, survey: Survey, inputs: dict[str, Any], *, may_reuse: bool
     ) -> None:
         self.instance = instance
-        self.returns = returns
+        self.survey = survey
         named = {name_of(row) for row in instance.rows}
         self.names = Locals({*inputs, *instance.env, *named})
         for name, value in inputs.items():
@@ -54,9 +54,9 @@ class Writer:
     def call(self, apply: Apply, layer: Expression) -> Expression:
         """Apply a row to its inputs."""
         if takes_one_list(apply) and len(apply.inputs) > 1:
-            return called(apply, layer, [self.names.series(apply.inputs)])
+            return self.called(apply, layer, [self.names.series(apply.inputs)])
         if isinstance(apply.target, Instance):
-            return called(apply, layer, list(map(self.names.refer, apply.inputs)))
+            return self.called(apply, layer, list(map(self.names.refer, apply.inputs)))
         inputs: list[Expression] = []
         for value in flat(list(apply.inputs)):
             read = self.names.refer(value)
@@ -68,11 +68,19 @@ class Writer:
                 inputs.append(Star(read))
             else:
                 inputs += map(self.names.refer, flat(cast("list[Any]", value)))
-        return called(apply, layer, inputs)
+        return self.called(apply, layer, inputs)
+
+    def called(self, apply: Apply, layer: Expression, inputs: list[Expression]) -> Expression:
+        """Return the call of a layer, or the expression of an op without one."""
+        if not self.survey.has_layer(apply):
+            return cast("Op", apply.target).expression(tuple(inputs))
+        if takes_one_list(apply) and len(inputs) > 1:
+            inputs = [Series(tuple(inputs))]
+        return Call(layer, tuple(inputs))
 
     def assign(self, row: Row, apply: Apply, expression: Expression, name: str) -> Line:
         """Name what an application gives, one variable for each value."""
-        values = given(apply, self.returns)
+        values = self.survey.given(apply)
         targets = [name] if len(values) == 1 else self._targets(row, apply, values)
         for target, value in zip(targets, values, strict=True):
             self.names.call(value, Name(target))
@@ -80,21 +88,11 @@ class Writer:
 
     def _targets(self, row: Row, apply: Apply, values: list[Any]) -> list[str]:
         target = cast("Instance", apply.target)
-        exported = [export_name(target, inner) for inner in self.returns[id(target)]]
+        exported = [export_name(target, inner) for inner in self.survey.returned(target)]
         return [
             "_" if value is None else self.names.fresh(name, f"{name_of(row)}_{name}")
             for name, value in zip(exported, values, strict=True)
         ]
-
-
-def called(apply: Apply, layer: Expression, inputs: list[Expression]) -> Expression:
-    """Return the call of a layer, or the expression of an op without one."""
-    target = apply.target
-    if not isinstance(target, Instance):
-        taken = tuple(inputs)
-        return cast("Op", target).expression(taken) if without_layer(apply) else Call(layer, taken)
-    taken = (Series(tuple(inputs)),) if takes_one_list(apply) and len(inputs) > 1 else tuple(inputs)
-    return Call(layer, taken)
 
 
 def shapes(values: Iterable[Any]) -> str:

@@ -47,7 +47,7 @@ def apply_op(
     shape = use.infer(op) if op is not None else None
     if op is not None and path != owner:
         use.check_shared(op, owner)
-    sources = tuple(tensor.origin for tensor in tensors)
+    sources = tuple(t.origin for t in tensors if t.origin in context.graph)
     kind = call[0].__name__
     context.graph.add(Node(path, op, kind, row.name, sources, shape, owner, row.spec.span))
     value = Tensor(shape, path)

@@ -11,6 +11,7 @@ from specc.ir.apply_op import apply_op
 from specc.ir.callees import callee_text, resolve
 from specc.ir.context import Context, Reported, owner_of
 from specc.ir.graph import Apply, Expectation, Instance, Node, Row
+from specc.ir.inputs import in_order, input_names
 from specc.ir.open_module import open_module
 from specc.ir.tensors import UNKNOWN, Result, Tensor, leaves, spread
 from specc.values.expression import Call, ExpressionError
@@ -146,9 +147,19 @@ class _Expansion:
             is_first = not self.instance.rows and isinstance(previous, list)
             values: list[Any] = cast("list[Any]", previous) if is_first else [previous]
         else:
-            named = [*spec.inputs, *(value for _, value, _ in spec.keywords)]
-            values = [self.scope.evaluate(value) for value in named]
-        return [part for value in values for part in spread(value)]
+            values = [self.scope.evaluate(value) for value in spec.inputs]
+        given = [part for value in values for part in spread(value)]
+        return [*given, *self.named_inputs(spec, len(given))] if spec.keywords else given
+
+    def named_inputs(self, spec: RowSpec, given: int) -> list[Any]:
+        """Return the inputs that are given by name (`like=y`), in the order of what is called."""
+        call = cast("Call", spec.call.expression)
+        names = input_names(resolve(self.context, self.scope, call.function))
+        named = {name: (self.scope.evaluate(value), at) for name, value, at in spec.keywords}
+        if len(named) < len(spec.keywords):
+            at = spec.keywords[-1][2]
+            raise ExpressionError("an input is given twice", at, "leave one out", "E0209")
+        return [part for value in in_order(names, given, named) for part in spread(value)]
 
     # -- repeats and loops
 

@@ -8,12 +8,13 @@ the drawing and prefixes in the state dict.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
-
-import networkx as nx
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import networkx as nx
 
     from specc.documents import Span
     from specc.ir.spec import ModuleSpec, Phrase, RowSpec, Spec
@@ -124,13 +125,14 @@ class Instance:
                     yield row, apply
 
 
-@dataclass(slots=True)
+@dataclass
 class Graph:
     """A model: its rows as nodes, its root module, and what the spec expects of it."""
 
     spec: Spec
     root: Instance
-    network: nx.DiGraph[str] = field(default_factory=lambda: nx.DiGraph())  # noqa: PLW0108 - pyright needs the call
+    rows: dict[str, Node] = field(default_factory=dict[str, Node])
+    readers: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     expectations: list[Expectation] = field(default_factory=list["Expectation"])
     failed: dict[str, str] = field(default_factory=dict[str, str])
     is_resized: bool = False
@@ -138,22 +140,36 @@ class Graph:
 
     def add(self, node: Node) -> None:
         """Add a node behind the nodes that feed it."""
-        self.network.add_node(node.path, row=node)
-        self.network.add_edges_from((source, node.path) for source in node.inputs)
+        self.rows[node.path] = node
+        self.readers[node.path] = []
+        for source in dict.fromkeys(node.inputs):
+            self.readers[source].append(node.path)
 
     def __getitem__(self, path: str) -> Node:
-        return self.network.nodes[path]["row"]
+        return self.rows[path]
 
     def __contains__(self, path: str) -> bool:
-        return path in self.network
+        return path in self.rows
 
     def nodes(self) -> Iterator[Node]:
         """Yield all nodes, each behind those that feed it."""
-        for _, data in self.network.nodes(data=True):
-            yield data["row"]
+        yield from self.rows.values()
+
+    @cached_property
+    def network(self) -> nx.DiGraph[str]:
+        """The rows as a `networkx` graph: each node has its `Node` under `row`."""
+        import networkx as nx  # a fifth of a build's time, and most builds ask nothing of it
+
+        network: nx.DiGraph[str] = nx.DiGraph()
+        for path, node in self.rows.items():
+            network.add_node(path, row=node)
+            network.add_edges_from((source, path) for source in node.inputs)
+        return network
 
     def ancestors(self, path: str) -> set[str]:
         """Return all nodes that a node depends on."""
+        import networkx as nx
+
         return nx.ancestors(self.network, path)  # pyright: ignore[reportUnknownMemberType]
 
     def instances(self) -> Iterator[Instance]:

@@ -27,7 +27,8 @@ _MODULE_ATTRIBUTES = frozenset(
 )
 _EMITTED_NAMES = frozenset(
     "self torch nn functional math Tensor NamedTuple MODEL DETECTOR super zip enumerate range "
-    "list tuple dict int float str bool len min max round sum in_channels per_box x rows row".split()
+    "list tuple dict int float str bool len min max round sum in_channels per_box x rows row "
+    "Outputs make_divisible".split()
 )
 
 

@@ -50,7 +50,7 @@ def open_module(
     params = {name: open_parameter(spec, name, value) for name, value in arguments.items()}
     scope = Scope(Instance(path, module, params, env=dict(params)))
     opened = Opened(scope, arguments, dict(arguments))
-    _enter(opened, values, call)
+    _enter(opened, caller, values, call)
     return opened
 
 
@@ -180,7 +180,7 @@ def fits(value: object, param: ParamSpec) -> bool:
 # -- inputs
 
 
-def _enter(opened: Opened, values: list[Any], call: Call) -> None:
+def _enter(opened: Opened, caller: Scope, values: list[Any], call: Call) -> None:
     """Give a module its inputs."""
     instance = opened.scope.instance
     module = instance.spec
@@ -194,11 +194,20 @@ def _enter(opened: Opened, values: list[Any], call: Call) -> None:
         raise ExpressionError(message, call.at, help, "E0305")
     for name, value in zip(names, values, strict=True):
         if isinstance(value, list):
-            inner: Any = [Tensor(t.shape, t.origin) for t in leaves(cast("Any", value))]
+            inner: Any = [_closed_tensor(caller, t) for t in leaves(cast("Any", value))]
         else:
             formal = "in_channels" if len(names) == 1 else f"{name}_channels"
             inner = _arrive(opened, shapes.get(name), value, formal, call)
         instance.inputs[name] = instance.env[name] = inner
+
+
+def _closed_tensor(caller: Scope, tensor: Tensor) -> Tensor:
+    """Return a tensor of a list: its sizes decide what is built inside, and are numbers there."""
+    if tensor.shape is None:
+        return Tensor(None, tensor.origin)
+    caller.evaluate.pin(tensor.shape)
+    closed = (int(side) if isinstance(side, int) else side for side in tensor.shape)
+    return Tensor(tuple(closed), tensor.origin)
 
 
 def _counted(inputs: int) -> str:
@@ -233,6 +242,11 @@ def _bind_sizes(opened: Opened, declared: Phrase, shape: Shape, call: Call) -> s
     for place, (item, side) in enumerate(zip(items, shape, strict=True)):
         is_new = isinstance(item, Name) and item.id not in instance.params
         if is_new and place == 1 and isinstance(side, int):
+            known = instance.env.get(item.id, side)
+            if known != side:
+                message = f"`{item.id}` of `{instance.spec.name}` is {known}, and {side} here"
+                help = "bring both to the same channels, or give them two names"
+                raise ExpressionError(message, call.at, help, "E0401")
             formal = item.id
             instance.env[item.id] = traced(int(side), Name(item.id))
         if is_new or not isinstance(side, int):

@@ -184,7 +184,8 @@ class _Reader:
         elif isinstance(node, Sequence):
             for item in node.items:
                 name = str(cast("Scalar", item).value).rpartition(".")[2]
-                pairs.append((name, self.phrase(item)))
+                if self.check_name(name, item.span):
+                    pairs.append((name, self.phrase(item)))
         return [(name, phrase) for name, phrase in pairs if phrase is not None]
 
     def rows(self, layers: Node | None) -> list[RowSpec]:

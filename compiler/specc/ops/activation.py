@@ -146,3 +146,5 @@ class Softmax(Op):
 @op
 class Identity(Op):
     """The input as it is, `torch.nn.Identity`."""
+
+    passes_on_memory = True

@@ -196,6 +196,9 @@ class Op(Declaration):
     optional: ClassVar[int] = 0
     """How many of the last inputs may be left out."""
 
+    passes_on_memory: ClassVar[bool] = False
+    """Whether its value may lie in its input's memory."""
+
     takes_list: ClassVar[bool] = False
     """Whether `expression` takes a whole list, written `*list`."""
 

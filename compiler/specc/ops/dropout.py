@@ -26,6 +26,8 @@ def _inplace() -> bool:
 class Dropout(Op):
     """Zero numbers at random in training, divide the rest by ``1 - p``, `torch.nn.Dropout`."""
 
+    passes_on_memory = True
+
     p: float = _probability()
     inplace: bool = _inplace()
 
@@ -33,6 +35,8 @@ class Dropout(Op):
 @op
 class Dropout2d(Op):
     """Zero whole channels at random in training, `torch.nn.Dropout2d`."""
+
+    passes_on_memory = True
 
     p: float = _probability()
     inplace: bool = _inplace()

@@ -21,6 +21,8 @@ def _refuse_batch(argument: str) -> ShapeError:
 class Flatten(Op):
     """Several dimensions as one, `torch.nn.Flatten`."""
 
+    passes_on_memory = True
+
     start_dim: int = integer("The first of them.", minimum=-8, maximum=8, default=1)
     end_dim: int = integer("The last of them.", minimum=-8, maximum=8, default=-1)
 
@@ -39,6 +41,8 @@ class Flatten(Op):
 @op
 class Permute(Op):
     """The dimensions in another order, `torch.permute`; the batch stays the first."""
+
+    passes_on_memory = True
 
     dims: tuple[int, ...] = integers("The input's dimensions in their new order.", minimum=-8)
 
@@ -64,6 +68,8 @@ class Permute(Op):
 @op
 class Reshape(Op):
     """The same numbers in other dimensions, `torch.reshape`; the batch stays as it is."""
+
+    passes_on_memory = True
 
     sizes: tuple[int, ...] = integers("The sizes after the batch; one may be -1.", minimum=-1)
 

@@ -20,12 +20,33 @@ def check_overwrites(graph: Graph, report: Report) -> None:
     for node in graph.nodes():
         if node.op is None or not node.op.overwrites_input:
             continue
-        source = graph[node.inputs[0]]
-        others = [path for path in graph.network.successors(source.path) if path != node.path]
+        source = _root(graph, graph[node.inputs[0]])
+        aliases = _aliases(graph, source)
+        readers = (path for alias in aliases for path in graph.readers[alias])
+        others = [path for path in readers if path not in aliases and path != node.path]
         if others:
             _report(graph, report, source, node, f"`{others[0]}` reads it too", graph[others[0]])
-        elif source.path in outputs:
+        elif outputs & aliases:
             _report(graph, report, source, node, "it is an output", None)
+
+
+def _root(graph: Graph, node: Node) -> Node:
+    """Return the row whose memory a row's value lies in."""
+    while node.op is not None and node.op.passes_on_memory:
+        node = graph[node.inputs[0]]
+    return node
+
+
+def _aliases(graph: Graph, root: Node) -> set[str]:
+    """Return the rows whose values lie in a row's memory, itself among them."""
+    found, waiting = {root.path}, [root.path]
+    while waiting:
+        for path in graph.readers[waiting.pop()]:
+            op = graph[path].op
+            if op is not None and op.passes_on_memory and path not in found:
+                found.add(path)
+                waiting.append(path)
+    return found
 
 
 def _report(

@@ -22,12 +22,13 @@ class Field:
 
 @dataclass(slots=True)
 class Costs:
-    """Figures by path. `macs` holds nothing for a row whose sizes are symbolic."""
+    """Figures by path. `macs` has no figure for a row of symbolic sizes, and is not complete then."""
 
     parameters: dict[str, int] = field(default_factory=dict[str, int])
     macs: dict[str, int] = field(default_factory=dict[str, int])
     fields: dict[str, Field] = field(default_factory=dict[str, Field])
     state: dict[str, Entry] = field(default_factory=dict[str, "Entry"])
+    is_complete: bool = True
 
     @property
     def total_parameters(self) -> int:
@@ -56,6 +57,7 @@ def count_cost(graph: Graph) -> Costs:
             if all(shape is not None for shape in shapes):
                 known = [shape for shape in shapes if shape is not None]
                 costs.macs[node.path] = node.op.macs(node.shape, *known)
+        costs.is_complete = costs.is_complete and node.path in costs.macs
     return costs
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["check_model"]
 
+LARGEST_SIZE = 2**20
+
 
 def check_model(
     graph: Graph,
@@ -33,18 +35,20 @@ def check_model(
     if variant is not None and variant in graph.spec.variants:
         found = graph.spec.variants[variant].get("expect")
         entries = [found] if isinstance(found, Mapping) else []
+    if params and variant is None:
+        return  # the figures are those of the values in the file
     for entry in entries:
         at = entry.get("at")
         if isinstance(at, Mapping):
-            _check_at(graph, entry, cast("dict[str, Any]", plain(at)), report, load, params)
-        elif not params or variant is not None:
+            _check_at(graph, entry, at, report, load, params)
+        else:
             _Figures(graph, facts, report).check(entry)
 
 
 def _check_at(
     graph: Graph,
     entry: Mapping,
-    at: dict[str, Any],
+    at: Mapping,
     report: Report,
     load: Load,
     params: dict[str, Any],
@@ -52,14 +56,32 @@ def _check_at(
     from specc.passes.pipeline import Facts
 
     names = graph.spec.root.params
-    if not _names_known(graph, cast("Mapping", entry.get("at")), report):
+    if not _names_known(graph, at, report) or not _sizes_usable(graph, at, report):
         return
-    given = params | {name: value for name, value in at.items() if name in names}
-    sizes = {name: value for name, value in at.items() if name not in names}
+    values = cast("dict[str, Any]", plain(at))
+    given = params | {name: value for name, value in values.items() if name in names}
+    sizes = {name: value for name, value in values.items() if name not in names}
     inner = Report()
     other = build(graph.spec, inner, load, params=given, sizes=sizes)
     facts = Facts(count_cost(other), check_detector(other, inner))
+    if inner.errors:
+        first = inner.diagnostics[0]
+        place = cast("Scalar", entry.key("at")).span
+        message = f"with these values: {first.message}"
+        report.add(first.code, message, place, "these values", help=first.help, also=first.labels)
+        return
     _Figures(other, facts, report).check(entry)
+
+
+def _sizes_usable(graph: Graph, at: Mapping, report: Report) -> bool:
+    """Report a size that is no size."""
+    params = graph.spec.root.params
+    sizes = [(key, plain(node)) for key, node in at.entries if key.name not in params]
+    wrong = [(key, v) for key, v in sizes if type(v) is not int or not 0 < v <= LARGEST_SIZE]
+    for key, value in wrong:
+        message = f"`{key.name}` is a size, a whole number of at least 1; this is {value}"
+        report.add("E0211", message, key.span, "not a size", help="write the pixels, such as 512")
+    return not wrong
 
 
 def _names_known(graph: Graph, at: Mapping, report: Report) -> bool:

@@ -33,7 +33,7 @@ class Facts:
     @property
     def macs(self) -> int | None:
         """Return the multiply-adds for one image; `None` while sizes are symbolic."""
-        return sum(self.costs.macs.values()) if self.costs.macs else None
+        return sum(self.costs.macs.values()) if self.costs.is_complete else None
 
     @property
     def boxes(self) -> int | None:

@@ -30,12 +30,12 @@ def _dead_rows(graph: Graph, report: Report) -> None:
     alive = set(outputs)
     waiting = list(outputs)
     while waiting:
-        for source in graph.network.predecessors(waiting.pop()):
+        for source in graph[waiting.pop()].inputs:
             if source not in alive:
                 alive.add(source)
                 waiting.append(source)
     spans: set[tuple[int, int]] = set()
-    ends = (path for path, degree in graph.network.out_degree() if degree == 0)
+    ends = (path for path, readers in graph.readers.items() if not readers)
     for path in ends:
         node = graph[path]
         if path in alive or (node.span.start, node.span.end) in spans:

@@ -24,7 +24,15 @@ from specc.values.expression import (
     Star,
     Unary,
 )
-from specc.values.traced import Traced, formula, names_in, plain, size, traced
+from specc.values.traced import (
+    LARGEST_FORMULA,
+    Traced,
+    formula,
+    names_in,
+    plain,
+    size,
+    traced,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,7 +42,6 @@ __all__ = ["FUNCTIONS", "LONGEST_LIST", "Evaluator", "Tapped", "make_divisible"]
 LONGEST_LIST = 10_000
 LARGEST_NUMBER = 2**53
 LARGEST_EXPONENT = 64
-LARGEST_FORMULA = 64
 
 _CHECK = "check the values, and those of the names in it"
 
@@ -131,6 +138,9 @@ class Evaluator:
         """Return a value to decide with, and note the parameters it came from."""
         if isinstance(value, Traced):
             self.pinned |= names_in(value.formula)
+        elif isinstance(value, (list, tuple)):
+            for item in cast("list[Any]", value):
+                self.pin(item)
         return value
 
     @staticmethod
@@ -201,12 +211,8 @@ class Evaluator:
         self._bounded(value, at)
         if not (isinstance(left, Traced) or isinstance(right, Traced)):
             return value
-        if (
-            sign in {"*", "/", "//"}
-            and right == 1
-            and not isinstance(right, Traced)
-            and sign != "/"
-        ):
+        is_one = right == 1 and isinstance(right, int) and not isinstance(right, Traced)
+        if sign in {"*", "//"} and is_one and isinstance(left, int):
             return left
         return self._open(value, Binary(sign, formula(left), formula(right)))
 
@@ -291,9 +297,8 @@ class Evaluator:
         if name in _TRACEABLE and any(isinstance(v, Traced) for v in values):
             expression = Call(node.function, tuple(formula(v) for v in values))
             return self._open(cast("float", value), expression)
-        for item in values:
-            self.pin(item)
-        return value
+        self.pin(values)
+        return plain(value) if isinstance(value, Traced) else value
 
 
 def _items(values: Sequence[Any]) -> int:

@@ -14,10 +14,12 @@ from specc.values.expression import (
     Binary,
     Call,
     Expression,
+    Index,
     Literal,
     Mapping,
     Name,
     Series,
+    Star,
 )
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping as MappingType
 
 __all__ = [
+    "LARGEST_FORMULA",
     "Traced",
     "TracedFloat",
     "TracedInt",
@@ -35,6 +38,10 @@ __all__ = [
     "substitute",
     "traced",
 ]
+
+
+LARGEST_FORMULA = 64
+"""Names, numbers and operations of a formula that a reader of the emitted class still follows."""
 
 
 class TracedInt(int):
@@ -96,14 +103,16 @@ def substitute(value: int, replacements: MappingType[str, object]) -> int:
     """Rewrite a traced number in terms of the caller's names; without a way to, it is a number.
 
     A formula that still names something of the inner module afterwards is dropped, since the
-    caller cannot write it.
+    caller cannot write it; so is one that has grown too long.
     """
     if not isinstance(value, TracedInt):
         return value
     if not names_in(value.formula) <= replacements.keys():
         return int(value)
-    rewritten = _rewrite(value.formula, lambda name: formula(replacements[name.id]))
-    return cast("int", traced(int(value), fold(rewritten)))
+    rewritten = fold(_rewrite(value.formula, lambda name: formula(replacements[name.id])))
+    if size(rewritten) > LARGEST_FORMULA:
+        return int(value)
+    return cast("int", traced(int(value), rewritten))
 
 
 def names_in(expression: Expression) -> set[str]:
@@ -120,8 +129,10 @@ def names_in(expression: Expression) -> set[str]:
             return set[str]().union(*map(names_in, items))
         case Mapping(items):
             return set[str]().union(*(names_in(value) for _, value in items))
-        case Attribute(value, _):
+        case Attribute(value, _) | Star(value):
             return names_in(value)
+        case Index(value, index):
+            return names_in(value) | names_in(index)
         case _:
             return set()
 

@@ -19,7 +19,6 @@ def modules(*names: str) -> str:
 COLLISIONS = [
     modules("block", "Block"),
     modules("ReLU"),
-    modules("Outputs"),
     modules("Net"),
     "class: Root\n" + modules("Root"),
     named("features: ReLU()", "b: ReLU()", more="stages: {features: «features», head: b}\n"),
@@ -35,3 +34,8 @@ def test_collision(text: str, tmp_path: Path) -> None:
 def test_both_modules_are_labelled(tmp_path: Path) -> None:
     found = check(tmp_path, Fault("E0216", modules("block", "Block"), ""))
     assert [label.span.text for label in found.labels] == ["Block", "block"]
+
+
+@pytest.mark.parametrize("text", [modules("Outputs"), named("«Outputs»: ReLU()")])
+def test_the_name_of_the_returned_tuple(text: str, tmp_path: Path) -> None:
+    check(tmp_path, Fault("E0215", text, "choose another name"))

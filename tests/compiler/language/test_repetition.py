@@ -208,3 +208,25 @@ def test_turns_that_build_on_the_turn_before(spec):
               smooth: Conv2d(_, 6, 1)
         """)
     assert "pyramid.merged.1.smooth.weight" in agree(path).state_dict()
+
+
+def test_uses_of_a_shared_instance_that_are_tapped_at_different_places(spec):
+    path = spec("""
+        inputs: {images: [N, 4, 32, 32]}
+        layers:
+          a: MaxPool2d(2)
+          head:
+            for: {m: [images, a]}
+            shared: true
+            op: Head()(m)
+          early: ReLU()(head[0].early)
+          late: ReLU()(head[1].late)
+        outputs: [early, late]
+        modules:
+          Head:
+            layers:
+              early: Conv2d(_, 4, 1)
+              late: Conv2d(_, 5, 1)
+              last: Conv2d(_, 6, 1)
+        """)
+    agree(path)
