@@ -6,14 +6,19 @@ import pytest
 from emitted import ROOT, run
 
 import specc
+from specc.emit.module import emit_module
 
 SPECS = sorted(ROOT.glob("specs/*.yaml"))
+CASES = sorted(ROOT.glob("tests/cases/*/spec.yaml"))
 
 
-@pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [*SPECS, *CASES], ids=lambda path: f"{path.parent.name}/{path.stem}"
+)
 def test_two_builds_are_equal(path):
     model = specc.compile(path)
     assert model.source == specc.compile(path).source
+    assert model.source == emit_module(model.hierarchy, model.facts, str(path))
 
 
 @pytest.mark.parametrize("seed", ["1", "2"])
