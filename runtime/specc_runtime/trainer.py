@@ -131,13 +131,19 @@ class Trainer:
             "best": None if math.isinf(self.best) else self.best,
             "steps_per_epoch": self.steps_per_epoch,
             "seed": self.recipe.seed,
+            "optimizer": self.recipe.optimizer,
         }
         checkpoint.save(self.run.checkpoints, Checkpoint(self.step, tensors, state))
 
     def resume(self) -> None:
         """Go on from the run's last checkpoint. Raises `CheckpointError`."""
         last = checkpoint.load_last(self.run.checkpoints)
-        for name, now in (("steps_per_epoch", self.steps_per_epoch), ("seed", self.recipe.seed)):
+        same = {
+            "steps_per_epoch": self.steps_per_epoch,
+            "seed": self.recipe.seed,
+            "optimizer": self.recipe.optimizer,
+        }
+        for name, now in same.items():
             if last.state[name] != now:
                 raise CheckpointError(
                     f"{self.run.path}: cannot go on with {name} {now}: it was {last.state[name]}"

@@ -22,7 +22,7 @@ def verify(model: Model) -> int:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"{model.name}.py"
         file.write_text(model.source, encoding="utf-8")
-        command = [sys.executable, "-m", "specc_runtime", "verify", str(file)]
+        command = [sys.executable, "-m", "specc_runtime", "verify", str(file), *_size(model)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         print(f"specc check-shapes: the module does not run\n{done.stderr}", file=sys.stderr)
@@ -43,3 +43,10 @@ def verify(model: Model) -> int:
             )
     print(f"verified: {compared - wrong} of {compared} layers give the inferred shape")
     return 1 if wrong or not compared else 0
+
+
+def _size(model: Model) -> list[str]:
+    """Return the option that says the input's height and width, where they are numbers."""
+    shape = next(node.shape for node in model.hierarchy.nodes()) or ()
+    sides = [str(side) for side in shape[2:] if isinstance(side, int)]
+    return ["--size", *sides] if len(sides) == 2 else []

@@ -16,6 +16,7 @@ from specc_runtime.data.batch import Batch, Sample, Unreadable, collate
 from specc_runtime.data.dataset import Dataset
 from specc_runtime.data.draws import Purpose, generator, permutation
 from specc_runtime.data.images import UnreadableImage
+from specc_runtime.data.report import DataError
 from specc_runtime.data.view import View
 
 
@@ -65,7 +66,7 @@ class Loader:
         augmentation: SSDAugmentation = SSD_AUGMENTATION,
     ) -> None:
         if max_boxes < dataset.most_boxes:
-            raise ValueError(
+            raise DataError(
                 f"max_boxes is {max_boxes}, but an image has {dataset.most_boxes} objects: "
                 f"set max_boxes to {dataset.most_boxes} or more"
             )
@@ -73,7 +74,7 @@ class Loader:
         self._dataset = dataset
         self._keys = _Keys(len(dataset), batch, seed, train, rank, world)
         if len(self._keys) == 0:
-            raise ValueError(
+            raise DataError(
                 f"{len(dataset)} images do not fill a batch of {batch} x {world} ranks"
             )
         self._batches = data.DataLoader(

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 
-class DataError(Exception):
+class DataError(ValueError):
     """The data set cannot be used as it is; the message says what to mend."""
 
 
