@@ -31,7 +31,7 @@ def resolve(context: Context, scope: Scope, function: Expression) -> type[Op] | 
     if not isinstance(function, Name):
         message, help = "this cannot be called", "write the name of an op or module"
         raise ExpressionError(message, function.at, help, "E0205")
-    name = _held(scope, function.id)
+    name, spec = _held(scope, function.id)
     if name in spec.modules:
         return spec.modules[name]
     if name in spec.use:
@@ -42,13 +42,13 @@ def resolve(context: Context, scope: Scope, function: Expression) -> type[Op] | 
     raise _unknown(message, name, [*OPS, *spec.modules, *spec.use], function.at)
 
 
-def _held(scope: Scope, name: str) -> str:
-    """Follow a parameter that holds the name of an op or module."""
+def _held(scope: Scope, name: str) -> tuple[str, Spec]:
+    """Follow a parameter that holds the name of an op or module, to the file it was named in."""
     held = scope.instance.env.get(name, scope.loops.get(name))
     if not isinstance(held, Callee):
-        return name
+        return name, scope.spec
     scope.instance.used.add(name)
-    return held.name
+    return held.name, held.spec
 
 
 def _used(context: Context, spec: Spec, alias: str, at: At) -> Spec:

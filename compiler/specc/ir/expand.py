@@ -100,7 +100,8 @@ class _Expansion:
         spec = row.spec
         if spec.is_value:
             row.form = "value"
-            return self.scope.evaluate(spec.call.expression)
+            value = self.scope.evaluate(spec.call.expression)
+            return list(cast("tuple[Any, ...]", value)) if isinstance(value, tuple) else value
         if spec.each:
             row.form = "each"
             return self.each(row, previous)

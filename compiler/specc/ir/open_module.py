@@ -57,7 +57,7 @@ def open_module(
 def open_parameter(spec: Spec, name: str, value: object) -> object:
     """Return a parameter's value as its module sees it: a number is also an open name."""
     if isinstance(value, str) and (value in OPS or value in spec.modules):
-        return Callee(value)
+        return Callee(value, spec)
     if isinstance(value, (list, tuple)):
         return _closed(cast("list[object]", value))
     if isinstance(value, (int, float)) and not isinstance(value, bool):

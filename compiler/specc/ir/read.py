@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from specc.documents import Mapping, Scalar, Sequence, mend, plain, suggest, unusual
 from specc.ir.collisions import check_collisions, check_stages
 from specc.ir.names import refusal, variant_refusal
+from specc.ir.row_keys import keys_agree
 from specc.ir.spec import InputSpec, ModuleSpec, ParamSpec, Phrase, RowSpec, Spec
 from specc.values.expression import Call, ExpressionError, Literal, Series, shifted
 from specc.values.parsing import parse_expression
@@ -238,7 +239,7 @@ class _Reader:
             self.report.add("E0202", message, node.span, "no `op` here", help=help)
             return None
         row = self.call_row(key, name, name_span, op)
-        if row is None or not self.check_keys(node, row):
+        if row is None or not keys_agree(node, row, self.report):
             return None
         shared = node.get("shared")
         return RowSpec(
@@ -257,30 +258,6 @@ class _Reader:
             each=tuple(self.phrases(node.get("for")).items()),
             shared=isinstance(shared, Scalar) and shared.value is True,
         )
-
-    def check_keys(self, node: Mapping, row: RowSpec) -> bool:
-        """Refuse keys that would say nothing beside the others of their row."""
-        idle = [
-            ("repeat", "for", "a row repeats in series or walks over lists: make a module of one"),
-            ("first", None, "`first` is for the first of several: add `repeat`"),
-            ("shared", None, "`shared` is for the turns of a loop: add `for`"),
-        ]
-        needs = {"first": "repeat", "shared": "for"}
-        for key, other, help in idle:
-            place = node.key(key)
-            clashes = other is not None and node.get(other) is not None
-            lacks = key in needs and node.get(needs[key]) is None
-            if place is not None and (clashes or lacks):
-                message = f"`{key}` has no meaning {'beside' if clashes else 'without'} "
-                message += f"`{other if clashes else needs[key]}`"
-                self.report.add("E0203", message, place.span, "says nothing", help=help)
-                return False
-        if row.is_value and len(node.entries) > 1:
-            key, help = node.entries[1][0], "write `name: [a, b]`"
-            message = f"a row that names values has no `{key.name}`"
-            self.report.add("E0203", message, key.span, "says nothing", help=help)
-            return False
-        return True
 
     def call_row(self, key: str, name: str | None, name_span: Span, node: Scalar) -> RowSpec | None:
         text = self.checked_text(node)

@@ -50,7 +50,7 @@ class Scope:
                 raise Reported
             return self.instance.env[name]
         if name in OPS or name in self.spec.modules or name in self.spec.use:
-            return Callee(name)
+            return Callee(name, self.spec)
         later = [row.name for row in self.instance.spec.rows if row.name]
         if name in later:
             message = f"`{name}` stands further down; a row can only use rows above it"

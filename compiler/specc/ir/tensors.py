@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from specc.documents import suggest
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping as MappingType
 
     from specc.ir.graph import Instance
+    from specc.ir.spec import Spec
     from specc.values.dimensions import Shape
     from specc.values.expression import At
 
@@ -35,9 +36,10 @@ UNKNOWN = _Unknown()
 
 @dataclass(frozen=True, slots=True)
 class Callee:
-    """The name of an op or module, as a value."""
+    """The name of an op or module, as a value, and the file in which it means something."""
 
     name: str
+    spec: Spec = field(compare=False, repr=False)
 
 
 @dataclass(slots=True, eq=False)

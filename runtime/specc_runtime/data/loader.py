@@ -74,9 +74,7 @@ class Loader:
         self._dataset = dataset
         self._keys = _Keys(len(dataset), batch, seed, train, rank, world)
         if len(self._keys) == 0:
-            raise DataError(
-                f"{len(dataset)} images do not fill a batch of {batch} x {world} ranks"
-            )
+            raise DataError(f"{len(dataset)} images do not fill a batch of {batch} x {world} ranks")
         self._batches = data.DataLoader(
             _Reader(dataset, size, seed, augmentation if train else None),
             batch_sampler=self._keys,

@@ -87,3 +87,19 @@ def test_stages_that_would_need_more_than_one_value_stay_one_method(spec):
         """)
     agree(path)
     assert "def features" not in compiled(path).source
+
+
+def test_a_module_that_is_handed_over_is_the_one_that_was_named(tmp_path):
+    """A name means what it means where it is written, also as an argument."""
+    (tmp_path / "lib.yaml").write_text(
+        "specc: 1\nname: lib\ninputs: {x: [N, 3, 16, 16]}\nlayers: {a: Wrap(Block)}\n"
+        "modules:\n  Wrap: {params: {block: module}, layers: {b: block()}}\n"
+        "  Block: {layers: {c: 'Conv2d(_, 99, 1)'}}\n"
+    )
+    (tmp_path / "main.yaml").write_text(
+        "specc: 1\nname: main\ninputs: {images: [N, 3, 16, 16]}\nuse: {Lib: lib.yaml}\n"
+        "layers: {b: Lib.Wrap(Block), both: '(b, b)', c: 'Cat(dim=1)(both)'}\n"
+        "modules: {Block: {layers: {c: 'Conv2d(_, 8, 1)'}}}\n"
+    )
+    agree(tmp_path / "main.yaml")
+    assert compiled(tmp_path / "main.yaml").shapes["b.b.c"] == ("N", 8, 16, 16)
