@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING
 from specc.documents import Diagnostic, Findings, Report, load
 from specc.emit.module import emit_module
 from specc.ir.build import build
-from specc.ir.read import read_spec
-from specc.library import Library
+from specc.library import Library, read
 from specc.passes.model import check_model
 from specc.passes.pipeline import Facts, run
-from specc.schema.check import check_document
 
 if TYPE_CHECKING:
     import os
@@ -22,12 +20,11 @@ if TYPE_CHECKING:
 
     import networkx as nx
 
-    from specc.documents import Node
     from specc.ir.graph import Graph
     from specc.ir.spec import Spec
     from specc.values.dimensions import Shape
 
-__all__ = ["Model", "compile_spec", "read"]
+__all__ = ["Model", "compile_spec"]
 
 
 @dataclass
@@ -54,7 +51,7 @@ class Model:
         return not any(found.severity == "error" for found in self.diagnostics)
 
     @property
-    def graph(self) -> nx.DiGraph:
+    def graph(self) -> nx.DiGraph[str]:
         """The rows as a `networkx` graph: node `vgg.22` has its `Node` under `row`."""
         return self.hierarchy.network
 
@@ -126,10 +123,3 @@ def compile_spec(
         check_model(graph, facts, report, library.load, given, variant or named or None)
     name = f"{spec.name}_{variant or named}" if variant or named else spec.name
     return Model(spec, graph, facts, report.diagnostics, file, name)
-
-
-def read(document: Node, path: str, report: Report) -> Spec:
-    """Check a document's structure and read it; structural errors stop here."""
-    check_document(document, report)
-    report.stop()
-    return read_spec(document, path, report)

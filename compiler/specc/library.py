@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from specc.documents import Findings, Report, load, suggest
 from specc.ir.open_module import variant_params
@@ -13,10 +13,11 @@ from specc.schema.check import check_document
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from specc.documents import Diagnostic, Span
+    from specc.documents import Mapping as Document
+    from specc.documents import Node, Span
     from specc.ir.spec import Spec
 
-__all__ = ["Library", "zoo"]
+__all__ = ["Library", "read", "zoo"]
 
 ZOO = "zoo/"
 
@@ -28,13 +29,19 @@ def zoo() -> Path:
     return installed if installed.is_dir() else here.parent.parent / "specs"
 
 
+def read(document: Node, path: str, report: Report) -> Spec:
+    """Check a document's structure and read it; structural errors stop here."""
+    check_document(document, report)
+    report.stop()
+    return read_spec(cast("Document", document), path, report)
+
+
 class Library:
     """The specs of one compilation, each read once."""
 
     def __init__(self, report: Report) -> None:
         self.report = report
         self.specs: dict[Path, Spec | None] = {}
-        self.diagnostics: list[Diagnostic] = []
 
     def load(self, name: str, span: Span, user: Spec) -> Spec | None:
         """Return the spec that `use` names: beside the file that uses it, or of the zoo."""
@@ -54,10 +61,7 @@ class Library:
         shown = str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
         inner = Report()
         try:
-            document = load(shown)
-            check_document(document, inner)
-            inner.stop()
-            spec = read_spec(document, shown, inner)  # pyright: ignore[reportArgumentType]
+            spec = read(load(shown), shown, inner)
             inner.stop()
         except Findings as findings:
             first = findings.diagnostics[0]

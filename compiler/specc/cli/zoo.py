@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from specc.cli.files import write_whole
 from specc.cli.table import Column, table
 from specc.documents import Findings, Report, load, suggest
-from specc.library import ZOO, Library, zoo
+from specc.library import ZOO, Library, read, zoo
 
 if TYPE_CHECKING:
     import argparse
@@ -105,8 +105,6 @@ def _wanted(names: list[str]) -> list[Path] | None:
 
 def _with_used(path: Path) -> list[Path]:
     """Return a spec and the files beside it that it uses, directly or through others."""
-    from specc.driver import read
-
     report = Report()
     library = Library(report)
     files = [path]

@@ -141,7 +141,7 @@ class Evaluator:
         elif isinstance(value, (list, tuple)):
             for item in cast("list[Any]", value):
                 self.pin(item)
-        return value
+        return cast("Any", value)
 
     @staticmethod
     def _fail(message: str, at: At, help: str = _CHECK) -> NoReturn:
