@@ -14,9 +14,10 @@ from specc.emit.chains import is_sequential
 from specc.emit.constructors import Constructors
 from specc.emit.forward import Forward
 from specc.emit.layout import Line
-from specc.emit.naming import OUTPUTS, name_classes
+from specc.emit.naming import name_classes
 from specc.emit.plan import BODY, ClassPlan, Method
 from specc.emit.survey import Survey
+from specc.ir.names import OUTPUTS
 from specc.ops import Helper, Op
 from specc.values.expression import Attribute, Call, Expression, Name
 

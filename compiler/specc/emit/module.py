@@ -11,10 +11,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from specc.emit.classes import plan_classes
 from specc.emit.layout import WIDTH, Line, statement
-from specc.emit.naming import OUTPUTS
 from specc.emit.plan import BODY, Argument, ClassPlan
 from specc.emit.structure import kind
 from specc.emit.text import Table, text
+from specc.ir.names import OUTPUTS
 from specc.ir.tensors import leaves
 from specc.values.traced import formula, names_in
 
@@ -103,8 +103,8 @@ def _about(graph: Graph, facts: Facts, spec_path: str) -> list[str]:
     cited = [*_wrapped(_sentence(graph.spec.cite), 96), ""] if graph.spec.cite else []
     path = Path(spec_path).resolve()
     origin = f"{path.parent.name}/{path.name}"
-    inputs = [f"{name} {_full(value)}" for name, value in graph.root.inputs.items()]
-    outputs = [f"{name} {_full(value)}" for name, value in graph.root.outputs]
+    inputs = [f"{_safe(name)} {_full(value)}" for name, value in graph.root.inputs.items()]
+    outputs = [f"{_safe(name)} {_full(value)}" for name, value in graph.root.outputs]
     figures = f"{facts.parameters:,} parameters"
     if facts.macs is not None:
         figures += f", {facts.macs / 1e9:.3f} G multiply-adds"

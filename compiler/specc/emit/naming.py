@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from specc.ir.names import class_name
+from specc.ir.names import OUTPUTS, class_name
 from specc.values.expression import Call, Name
 
 if TYPE_CHECKING:
@@ -12,10 +12,7 @@ if TYPE_CHECKING:
     from specc.ir.graph import Instance, Row
     from specc.ir.spec import Spec
 
-__all__ = ["OUTPUTS", "name_classes"]
-
-OUTPUTS = "Outputs"
-"""The named tuple that a model with several outputs returns."""
+__all__ = ["name_classes"]
 
 
 def name_classes(plans: list[ClassPlan]) -> None:

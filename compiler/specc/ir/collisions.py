@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from specc.documents import Label, suggest
-from specc.ir.names import class_name
+from specc.ir.names import OUTPUTS, class_name
 from specc.ops import OPS
 
 if TYPE_CHECKING:
@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from specc.ir.spec import Spec
 
 __all__ = ["check_collisions", "check_stages"]
-
-OUTPUTS = "Outputs"
-"""The named tuple that a root with several outputs returns."""
 
 
 def check_collisions(spec: Spec, report: Report) -> None:

@@ -9,7 +9,10 @@ from types import ModuleType
 
 from specc import ops
 
-__all__ = ["class_name", "refusal", "variant_refusal"]
+__all__ = ["OUTPUTS", "class_name", "refusal", "variant_refusal"]
+
+OUTPUTS = "Outputs"
+"""The named tuple that a model with several outputs returns."""
 
 _LONGEST = 60
 
@@ -28,7 +31,7 @@ _MODULE_ATTRIBUTES = frozenset(
 _EMITTED_NAMES = frozenset(
     "self torch nn functional math Tensor NamedTuple MODEL DETECTOR super zip enumerate range "
     "list tuple dict int float str bool len min max round sum in_channels per_box x rows row "
-    "Outputs make_divisible".split()
+    "make_divisible".split()
 )
 
 
@@ -44,7 +47,7 @@ def refusal(name: str) -> str | None:
         return "a name that begins with `_` is private to the emitted class"
     if name in _MODULE_ATTRIBUTES:
         return f"`{name}` would hide `nn.Module.{name}`"
-    if name in _EMITTED_NAMES or name in _helpers():
+    if name == OUTPUTS or name in _EMITTED_NAMES or name in _helpers():
         return f"`{name}` has a meaning of its own in the emitted code"
     return None
 

@@ -185,7 +185,10 @@ class _Reader:
         elif isinstance(node, Sequence):
             for item in node.items:
                 name = str(cast("Scalar", item).value).rpartition(".")[2]
-                if self.check_name(name, item.span):
+                if name in dict(pairs):
+                    message, help = f"two outputs are named `{name}`", "write `{one: a, two: b}`"
+                    self.report.add("E0302", message, item.span, "second use", help=help)
+                elif self.check_name(name, item.span):
                     pairs.append((name, self.phrase(item)))
         return [(name, phrase) for name, phrase in pairs if phrase is not None]
 

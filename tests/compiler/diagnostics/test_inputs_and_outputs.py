@@ -34,6 +34,11 @@ def test_an_output_cannot_carry_code(tmp_path: Path) -> None:
     assert "E0215" in codes(tmp_path, HEAD + INJECTED)
 
 
+def test_two_outputs_of_one_name(tmp_path: Path) -> None:
+    rows = "layers: {a: 'Conv2d(_, 8, 1)'}\noutputs: [a, a]\n"
+    assert codes(tmp_path, HEAD + rows) == ["E0302"]
+
+
 @pytest.mark.parametrize(
     ("inputs", "code"),
     [
