@@ -48,12 +48,15 @@ def _numbers(graph: Graph) -> tuple[dict[int, Numbers], dict[int, set[str]]]:
     """Return the numbers that each instance knows, and which of them decide the structure.
 
     What decides it inside a module decides it for whoever gave the number; what a variant sets
-    is a choice of the spec, not of whoever builds the class.
+    is a choice of the spec, not of whoever builds the class. But a detector has as many classes
+    as its data.
     """
     root = graph.root
     numbers = {id(root): _numeric(root.params)}
-    set_by_variants = {key.name for v in graph.spec.variants.values() for key, _ in v.entries}
-    decisive = {id(root): root.pinned | set_by_variants}
+    chosen = {key.name for v in graph.spec.variants.values() for key, _ in v.entries}
+    if graph.spec.detector:
+        chosen.discard("num_classes")
+    decisive = {id(root): root.pinned | chosen}
     for instance in graph.instances():
         pinned = decisive.setdefault(id(instance), set(instance.pinned))
         for _, apply in instance.children():

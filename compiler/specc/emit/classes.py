@@ -13,13 +13,14 @@ from specc.emit.arguments import settle_arguments
 from specc.emit.chains import is_sequential
 from specc.emit.constructors import Constructors
 from specc.emit.forward import Forward
+from specc.emit.initial import fill
 from specc.emit.layout import Line
 from specc.emit.naming import name_classes
 from specc.emit.plan import BODY, ClassPlan, Method
+from specc.emit.stages import write_stages
 from specc.emit.survey import Survey
 from specc.ir.names import OUTPUTS
 from specc.ops import Helper, Op
-from specc.values.expression import Attribute, Call, Expression, Name
 
 if TYPE_CHECKING:
     from specc.ir.graph import Graph, Instance
@@ -73,38 +74,20 @@ class _Drafts:
         if not instance.spec.is_list:
             return "nn.Module", tuple(self.constructors.attributes(instance))
         opening, closing = Line(BODY, "super().__init__("), Line(BODY, ")")
+        filled = [line for row in instance.rows for line in fill(row, instance)]
         if is_sequential(instance, self.survey):
             rows = self.constructors.items(instance, BODY + 4)
-            return "nn.Sequential", (opening, *rows, closing)
+            return "nn.Sequential", (opening, *rows, closing, *filled)
         rows = self.constructors.items(instance, BODY + 8)
         brackets = Line(BODY + 4, "["), Line(BODY + 4, "]")
-        return "nn.ModuleList", (opening, brackets[0], *rows, brackets[1], closing)
+        return "nn.ModuleList", (opening, brackets[0], *rows, brackets[1], closing, *filled)
 
     def _methods(self, instance: Instance) -> tuple[Method, ...]:
         if instance is not self.graph.root:
             return (Forward(instance, self.survey).method(),)
         forward = Forward(instance, self.survey, outputs=OUTPUTS)
         ends = [(name, last) for name, last, _ in self.graph.spec.stages]
-        stages = forward.stages(ends) if _covers(instance, ends) else []
-        return (*stages, _in_turn(stages)) if stages else (forward.method(),)
-
-
-def _covers(root: Instance, ends: list[tuple[str, str]]) -> bool:
-    """Whether stages divide a model's rows: they are in order, and the last ends with the last."""
-    keys = [row.key for row in root.rows]
-    places = [keys.index(last) for _, last in ends if last in keys]
-    in_order = places == sorted(set(places)) and len(places) == len(ends)
-    return len(ends) > 1 and in_order and places[-1] == len(keys) - 1
-
-
-def _in_turn(stages: list[Method]) -> Method:
-    """Return the `forward` that calls the stages one after another."""
-    first, last = stages[0], stages[-1]
-    arguments: tuple[Expression, ...] = tuple(Name(name) for name, _ in first.arguments)
-    value = Call(Attribute(Name("self"), first.name), arguments)
-    for stage in stages[1:]:
-        value = Call(Attribute(Name("self"), stage.name), (value,))
-    return Method("forward", first.arguments, last.returns, (Line(BODY, "return ", value),))
+        return tuple(write_stages(forward, ends)) if ends else (forward.method(),)
 
 
 def _helpers(instance: Instance) -> list[Helper]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from specc.emit.initial import fill
 from specc.emit.layout import Line
 from specc.emit.plan import BODY, Build, ClassPlan
 from specc.emit.structure import turns
@@ -15,7 +17,7 @@ from specc.ops import Op
 from specc.values.dimensions import shape_text
 from specc.values.evaluate import Evaluator
 from specc.values.expression import Attribute, Binary, Call, Expression, Literal, Name, Series, Star
-from specc.values.traced import formula, names_in
+from specc.values.traced import at_turn, fold, formula, names_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,11 +43,13 @@ class Constructors:
         self.survey = survey
 
     def attributes(self, instance: Instance) -> list[Line]:
-        """Set an attribute for each row that builds something."""
-        built = [(row, self._row(row, instance)) for row in instance.rows]
-        return [
-            Line(BODY, f"self.{row.key} = ", value) for row, value in built if value is not None
-        ]
+        """Set an attribute for each row that builds something, and fill what it holds."""
+        lines: list[Line] = []
+        for row in instance.rows:
+            value = self._row(row, instance)
+            if value is not None:
+                lines += [Line(BODY, f"self.{row.key} = ", value), *fill(row, instance)]
+        return lines
 
     def items(self, instance: Instance, depth: int) -> list[Line]:
         """Write the rows of a list one below the other."""
@@ -72,7 +76,8 @@ class Constructors:
         layers = [self._layer(apply) if apply else None for apply in applies]
         if not any(layers):
             return None
-        grouped = _runs([layer or _IDENTITY for layer in layers], _open_count(row, instance))
+        items = [layer or _IDENTITY for layer in layers]
+        grouped = _runs(items, _open_count(row, instance), row.spec.turn)
         if row.form == "repeat" and self.survey.is_series(row):
             return Call(Attribute(Name("nn"), "Sequential"), grouped)
         match grouped:
@@ -97,8 +102,11 @@ def _is_number(value: object) -> bool:
 
 
 def _open_count(row: Row, instance: Instance) -> Expression | None:
-    """Return the formula that says how often a row is repeated, if it is more than a number."""
-    if row.spec.repeat is None or (row.spec.first and len(row.applies) == 1):
+    """Return the formula that says how often a row is repeated, if it is more than a number.
+
+    The root is built with one count, which decides its structure.
+    """
+    if row.spec.repeat is None or (row.spec.first and len(row.applies) == 1) or not instance.path:
         return None
     if not names_in(row.spec.repeat.expression) <= instance.env.keys():
         return None
@@ -107,21 +115,39 @@ def _open_count(row: Row, instance: Instance) -> Expression | None:
     return None if isinstance(written, Literal) else written
 
 
-def _runs(items: list[Expression], count: Expression | None) -> tuple[Expression, ...]:
-    """Write equal neighbours as ``*(item for _ in range(n))``; `count` is that of all items."""
+def _runs(
+    items: list[Expression], count: Expression | None, turn: str | None
+) -> tuple[Expression, ...]:
+    """Write equal neighbours as ``*(item for _ in range(n))``; `count` is that of all items.
+
+    Those that differ by the number of their turn are equal: ``*(item(i) for i in range(1, n))``.
+    """
     grouped: list[Expression] = []
     done = 0
     for item, run in groupby(items):
-        length = len(list(run))
-        done += length
-        times: Expression = Literal(length)
+        before, done = done, done + len(list(run))
+        length = done - before
         is_open = count is not None and done == len(items) and (length > 1 or done == 1)
-        if is_open and count is not None:
-            before = Literal(done - length)
-            times = Binary("-", count, before) if before.value else count
         if is_open or length >= _ENOUGH_FOR_A_LOOP:
-            counted = Call(Name("range"), (times,))
-            grouped.append(Star(Comprehension(item, "_", counted, bare=True)))
+            stop = count if is_open and count is not None else Literal(done)
+            grouped.append(Star(_looped(item, before, stop, turn)))
         else:
-            grouped += [item] * length
+            grouped += [_at_turn(item, number) for number in range(before, done)]
     return tuple(grouped)
+
+
+def _at_turn(item: Expression, number: int) -> Expression:
+    """Write an item for one turn, in whose place the number stands."""
+    if isinstance(item, Build):
+        return replace(item, values=tuple((n, at_turn(v, number)) for n, v in item.values))
+    return at_turn(item, number)
+
+
+def _looped(item: Expression, start: int, stop: Expression, turn: str | None) -> Comprehension:
+    """Write an item for each turn from `start` up to `stop`."""
+    values = [value for _, value in item.values] if isinstance(item, Build) else [item]
+    if turn is not None and any(turn in names_in(value) for value in values):
+        bounds = (Literal(start), stop) if start else (stop,)
+        return Comprehension(item, turn, Call(Name("range"), bounds), bare=True)
+    times = fold(Binary("-", stop, Literal(start))) if start else stop
+    return Comprehension(item, "_", Call(Name("range"), (times,)), bare=True)

@@ -11,7 +11,17 @@ from specc.emit.plan import Build
 from specc.emit.text import Comprehension
 from specc.ops import OPS, Helper
 from specc.values.evaluate import Evaluator, make_divisible
-from specc.values.expression import Attribute, Binary, Call, Expression, Literal, Name, Series, Star
+from specc.values.expression import (
+    Attribute,
+    Binary,
+    Call,
+    Expression,
+    Literal,
+    Name,
+    Series,
+    Star,
+    Unary,
+)
 from specc.values.traced import formula, names_in
 
 if TYPE_CHECKING:
@@ -24,8 +34,7 @@ __all__ = ["FUNCTION_HELPERS", "Formulas"]
 FUNCTION_HELPERS = {"make_divisible": Helper("make_divisible", inspect.getsource(make_divisible))}
 
 _IN_PYTHON = {
-    "ceil": Attribute(Name("math"), "ceil"),
-    "floor": Attribute(Name("math"), "floor"),
+    **{name: Attribute(Name("math"), name) for name in ("ceil", "exp", "floor", "log", "sqrt")},
     "make_divisible": Name("make_divisible"),
     "max": Name("max"),
     "min": Name("min"),
@@ -65,14 +74,14 @@ class Formulas:
             return self._written(part, in_forward=in_forward)
 
         match expression:
-            case Literal():
-                return expression
             case Name(name) if name in self.open:
                 return self._open(expression, in_forward=in_forward)
-            case Name() | Binary() | Call(Name()) if self._is_settled(expression):
+            case Name() | Binary() | Unary() | Call(Name()) if self._is_settled(expression):
                 return self._value(expression)
             case Binary(operator, left, right):
                 return _product(operator, written(left), written(right))
+            case Unary(operator, operand):
+                return Unary(operator, written(operand))
             case Call(Name(name), arguments) if name in _IN_PYTHON:
                 self.functions.add(name)
                 return Call(_IN_PYTHON[name], tuple(map(written, arguments)))
@@ -90,7 +99,7 @@ class Formulas:
             case Star(value):
                 return Star(written(value))
             case Comprehension(element, _, iterable):
-                return replace(expression, element=written(element), iterable=written(iterable))
+                return _looped(expression, written(element), written(iterable))
             case Build():
                 return self._build(expression)
             case _:
@@ -141,6 +150,13 @@ def _defaults(function: Expression) -> dict[str, Expression]:
     return {
         a.name: a.written(a.default) for a in arguments if not a.required and a.inferred is None
     }
+
+
+def _looped(loop: Comprehension, element: Expression, iterable: Expression) -> Comprehension:
+    """Write a loop; a number that its element does not read after all has no name."""
+    counts = isinstance(iterable, Call) and iterable.function == Name("range")
+    target = loop.target if not counts or loop.target in names_in(element) else "_"
+    return replace(loop, element=element, target=target, iterable=iterable)
 
 
 def _product(operator: str, left: Expression, right: Expression) -> Expression:

@@ -9,7 +9,6 @@ from specc.emit.chains import is_chain, write_chain
 from specc.emit.layout import Line
 from specc.emit.plan import BODY, Method
 from specc.emit.readers import Readers
-from specc.emit.returns import flat
 from specc.emit.structure import kind, name_of
 from specc.emit.text import Unpacked
 from specc.emit.turns import write_each, write_rounds
@@ -39,43 +38,21 @@ class Forward:
 
     def method(self) -> Method:
         """Return the whole of `forward`."""
-        writer = self._writer(self.instance.inputs)
+        writer = self.writer(self.instance.inputs)
         if is_chain(self.instance, self.survey):
             body = write_chain(writer)
         else:
-            body = self._rows(writer, self.readers.live)
-        return self._method("forward", writer, self.instance.inputs, body)
+            body = self.statements(writer, self.readers.live)
+        return self.finished("forward", writer, self.instance.inputs, body)
 
-    def stages(self, ends: list[tuple[str, str]]) -> list[Method]:
-        """Return a method for each stage: its name and the row it ends with.
-
-        A stage hands on the one value of its last row; there are none if it had to hand on more.
-        """
-        keys = [row.key for row in self.instance.rows]
-        methods: list[Method] = []
-        inputs, start = self.instance.inputs, 0
-        for name, last in ends:
-            end = keys.index(last) + 1
-            writer = self._writer(inputs)
-            handed = (
-                self.returned if end == len(keys) else flat([self.instance.rows[end - 1].value])
-            )
-            if end < len(keys) and len(handed) > 1:
-                return []
-            try:
-                body = self._rows(writer, [i for i in self.readers.live if start <= i < end])
-                methods.append(self._method(name, writer, inputs, body, handed))
-            except LookupError:
-                return []
-            inputs, start = {last: handed[0]}, end
-        return methods
-
-    def _writer(self, inputs: dict[str, Any]) -> Writer:
+    def writer(self, inputs: dict[str, Any]) -> Writer:
+        """Return a writer for a method that takes these values."""
         first = set(self.readers.live[:1])
         may_reuse = all(self.readers.of_value(value) <= first for value in inputs.values())
         return Writer(self.instance, self.survey, inputs, may_reuse=may_reuse)
 
-    def _rows(self, writer: Writer, indices: list[int]) -> list[Line]:
+    def statements(self, writer: Writer, indices: list[int]) -> list[Line]:
+        """Write the rows at these places."""
         rows = self.instance.rows
         return [line for index in indices for line in self._row(writer, rows[index], index)]
 
@@ -103,7 +80,7 @@ class Forward:
         reader = self.instance.rows[following]
         return reader.form != "value" and (reader.form != "repeat" or self.survey.is_series(reader))
 
-    def _method(
+    def finished(
         self,
         method: str,
         writer: Writer,
@@ -111,9 +88,13 @@ class Forward:
         body: list[Line],
         handed: list[Any] | None = None,
     ) -> Method:
-        """Put a signature before the statements and a `return` behind them."""
+        """Put a signature before the statements and a `return` behind them.
+
+        What is handed on, if not all that is returned, goes as a plain tuple.
+        """
         returned = self.returned if handed is None else handed
-        value, returns = self._value([writer.names.refer(v) for v in returned], returned)
+        outputs = self.outputs if handed is None else None
+        value, returns = _value([writer.names.refer(v) for v in returned], returned, outputs)
         if body and isinstance(value, Name) and body[-1].before == f"{value.id} = ":
             last = replace(body[-1], before="return ")
             body = [*body[:-1], last]
@@ -122,11 +103,14 @@ class Forward:
         taken = tuple((name, kind(arriving)) for name, arriving in inputs.items())
         return Method(method, taken, returns, tuple(body))
 
-    def _value(self, values: list[Expression], returned: list[Any]) -> tuple[Expression, str]:
-        """Return what stands behind `return`, and its type."""
-        kinds = [kind(value) for value in returned]
-        if len(values) == 1:
-            return values[0], kinds[0]
-        if self.outputs is not None:
-            return Call(Name(self.outputs), tuple(values)), self.outputs
-        return Unpacked(tuple(values)), f"tuple[{', '.join(kinds)}]"
+
+def _value(
+    values: list[Expression], returned: list[Any], outputs: str | None
+) -> tuple[Expression, str]:
+    """Return what stands behind `return`, and its type."""
+    kinds = [kind(value) for value in returned]
+    if len(values) == 1:
+        return values[0], kinds[0]
+    if outputs is not None:
+        return Call(Name(outputs), tuple(values)), outputs
+    return Unpacked(tuple(values)), f"tuple[{', '.join(kinds)}]"

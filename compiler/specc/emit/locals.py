@@ -44,9 +44,13 @@ class Locals:
             lists = self._lists.setdefault(id(items[0]), [])
             lists.append((list(map(id, items)), name))
 
+    def known(self, value: Any) -> Expression | None:
+        """Return what a value is called, if it has been called anything."""
+        return self._names.get(id(value))
+
     def refer(self, value: Any) -> Expression:
         """Return the expression that means a value here."""
-        known = self._names.get(id(value))
+        known = self.known(value)
         if known is not None:
             return known
         if isinstance(value, list):

@@ -29,6 +29,7 @@ __all__ = ["emit_module"]
 
 MEMBER = BODY // 2
 _KEEP = "\N{NO-BREAK SPACE}"
+_VISION = "from torchvision.ops import "
 
 
 @dataclass(slots=True)
@@ -142,8 +143,10 @@ def _imports(classes: list[_ClassText], helpers: list[Helper], constants: list[s
     torch = ["import torch"] if "torch." in body else []
     torch.append("from torch import Tensor, nn" if "Tensor" in body else "from torch import nn")
     torch += ["from torch.nn import functional"] if "functional." in body else []
-    extra = {line for helper in helpers for line in helper.imports if "torchvision" in line}
-    return [*standard, *([""] if standard else []), *torch, *sorted(extra)]
+    lines = {line for helper in helpers for line in helper.imports}
+    vision = sorted(line.removeprefix(_VISION) for line in lines if line.startswith(_VISION))
+    torch += [_VISION + ", ".join(vision)] if vision else []
+    return [*standard, *([""] if standard else []), *torch]
 
 
 # -- classes

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from specc.ir.names import OUTPUTS, class_name
+from specc.ir.tensors import Callee
 from specc.values.expression import Call, Name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from specc.emit.plan import ClassPlan
     from specc.ir.graph import Instance, Row
     from specc.ir.spec import Spec
@@ -16,22 +19,34 @@ __all__ = ["name_classes"]
 
 
 def name_classes(plans: list[ClassPlan]) -> None:
-    """Name each class after its module and the rows that its condition leaves out there.
+    """Name each class after its module and what tells it from the others of that module.
 
+    That is the ops and modules that were handed over, and the rows that a condition leaves out.
     The root, which is the last, has the first choice.
     """
     of_module: dict[int, list[ClassPlan]] = {}
     for plan in plans:
         of_module.setdefault(id(plan.instances[0].spec), []).append(plan)
-    taken = {OUTPUTS}
+    taken = {OUTPUTS}.union(*(plan.instances[0].params for plan in plans))
     for plan in [plans[-1], *plans[:-1]]:
         instance = plan.instances[0]
-        missing = _missing(instance)
-        others = [_missing(other.instances[0]) for other in of_module[id(instance.spec)]]
-        telling = [name for name in missing if any(name not in other for other in others)]
-        suffix = "".join(f"No{class_name(name)}" for name in telling)
+        others = [other.instances[0] for other in of_module[id(instance.spec)]]
+        chosen = _telling(_chosen(instance), map(_chosen, others))
+        missing = _telling(_missing(instance), map(_missing, others))
+        suffix = "".join([*map(class_name, chosen), *(f"No{class_name(name)}" for name in missing)])
         plan.name = _free(_module_name(instance) + suffix, taken)
-        plan.doc = _doc(instance, telling)
+        plan.doc = _doc(instance, chosen, missing)
+
+
+def _telling(names: list[str], others: Iterable[list[str]]) -> list[str]:
+    """Return the names that not all the others have too."""
+    common = set(names).intersection(*others)
+    return [name for name in names if name not in common]
+
+
+def _chosen(instance: Instance) -> list[str]:
+    """Return the ops and modules that were handed over."""
+    return [value.name for value in instance.params.values() if isinstance(value, Callee)]
 
 
 def _missing(instance: Instance) -> list[str]:
@@ -68,8 +83,11 @@ def _file(instance: Instance) -> Spec | None:
     return file if file is not None and file.root is instance.spec else None
 
 
-def _doc(instance: Instance, missing: list[str]) -> str:
+def _doc(instance: Instance, chosen: list[str], missing: list[str]) -> str:
     spec, file = instance.spec, _file(instance)
     written = spec.doc or (file.title if file else f"Module `{spec.name}` of the spec")
-    without = f", without {' and '.join(f'`{name}`' for name in missing)}" if missing else ""
-    return f"{written.rstrip().rstrip('.')}{without}."
+    parts = [("with", chosen), ("without", missing)]
+    told = [
+        f", {word} {' and '.join(f'`{name}`' for name in names)}" for word, names in parts if names
+    ]
+    return f"{written.rstrip().rstrip('.')}{''.join(told)}."

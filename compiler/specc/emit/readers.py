@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from specc.emit.returns import flat, made_by
+from specc.emit.structure import turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +48,13 @@ class Readers:
         """Return who reads a value."""
         return self._of.get(id(value), set())
 
+    def is_read(self, value: Any, places: range) -> bool:
+        """Whether rows at these places read a value, or an item of a list."""
+        parts = [value]
+        if isinstance(value, list):
+            parts += flat(cast("list[Any]", value))
+        return any(reader in places for part in parts for reader in self.of_value(part))
+
     def following(self, index: int) -> int:
         """Return the live row behind one, or `end`."""
         return self._next[index]
@@ -67,3 +75,6 @@ def _taken_by(row: Row) -> Iterator[list[Any]]:
     value = row.value
     if row.form == "value" and isinstance(value, list):
         yield cast("list[Any]", value)
+    if row.form == "each":
+        made = zip(cast("list[Any]", value), turns(row), strict=True)
+        yield [passed_on for passed_on, apply in made if apply is None]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
+from specc.emit.places import place_of, value_at
 from specc.ir.graph import Instance
-from specc.ir.tensors import Result, leaves, spread
+from specc.ir.tensors import Inner, Result, leaves, spread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,17 +22,14 @@ Returns = dict[int, list[Any]]
 
 def find_returns(graph: Graph) -> Returns:
     """Decide what every instance returns, from the root inwards: a use may reach down a chain."""
-    returns: Returns = {}
-    for instance in reversed(list(graph.instances())):
-        if instance is graph.root:
-            returns[id(instance)] = [value for _, value in instance.outputs]
-            list(leaves(returns[id(instance)]))
-        for row in instance.rows:
-            turns = [apply.target for apply in row.applies if isinstance(apply.target, Instance)]
-            for turn in turns:
-                returns[id(turn)] = _returned(turn)
-            if row.shared and turns:
-                _agree(turns, returns)
+    root = graph.root
+    returns: Returns = {id(root): [value for _, value in root.outputs]}
+    list(leaves(returns[id(root)]))
+    waiting = [[root]]
+    while waiting:
+        for twins in _inside(waiting.pop()):
+            returns |= zip(map(id, twins), _returned(twins), strict=True)
+            waiting.append(twins)
     return returns
 
 
@@ -45,8 +44,8 @@ def made_by(value: Any) -> Iterator[Any]:
     if isinstance(value, Result):
         for outer in list(value.outside.values()):
             yield from made_by(outer)
-    elif isinstance(value, list):
-        for item in cast("list[Any]", value):
+    elif isinstance(value, (list, Inner)):
+        for item in cast("list[Any]", value.made if isinstance(value, Inner) else value):
             yield from made_by(item)
 
 
@@ -54,35 +53,29 @@ def _declared(instance: Instance) -> list[Any]:
     return flat([value for _, value in instance.outputs])
 
 
-def _returned(instance: Instance) -> list[Any]:
-    """Return the declared outputs and what else is used outside; the last row if nothing is."""
-    if instance.spec.outputs is None and instance.exports:
-        return _in_order(instance, instance.exports)
-    declared = _declared(instance)
-    return [*declared, *_in_order(instance, _beside(instance, declared))]
+def _inside(twins: list[Instance]) -> Iterator[list[Instance]]:
+    """Yield the modules inside instances of one class, those together that are one instance."""
+    for rows in zip(*(twin.rows for twin in twins), strict=True):
+        targets = [[apply.target for apply in row.applies] for row in rows]
+        apart = zip(*targets, strict=True)
+        for group in [list(chain(*targets))] if rows[0].shared else apart:
+            instances = [target for target in group if isinstance(target, Instance)]
+            if instances:
+                yield instances
 
 
-def _beside(instance: Instance, declared: list[Any]) -> list[Any]:
-    known = {id(value) for value in declared}
-    return [value for value in instance.exports if id(value) not in known]
+def _returned(twins: list[Instance]) -> list[list[Any]]:
+    """Return the values that each of the uses of one instance returns, at the same places in all.
 
-
-def _in_order(instance: Instance, values: list[Any]) -> list[Any]:
-    """Sort values by the rows that make them."""
-    places: dict[int, int] = {}
-    for index, row in enumerate(instance.rows):
-        for value in made_by(row.value):
-            places.setdefault(id(value), index)
-    return sorted(values, key=lambda value: places.get(id(value), -1))
-
-
-def _agree(turns: list[Instance], returns: Returns) -> None:
-    """Let all uses of one shared instance return the same places: those that any of them needs."""
-    beside = {id(value) for turn in turns for value in _beside(turn, _declared(turn))}
-    tapped = [
-        index
-        for index, rows in enumerate(zip(*(turn.rows for turn in turns), strict=True))
-        if any(id(row.value) in beside for row in rows)
+    They are the declared outputs and what else any use is asked for; the last row if nothing is.
+    """
+    declared = [_declared(twin) for twin in twins]
+    wanted = {place_of(twin, value) for twin in twins for value in twin.exports}
+    if twins[0].spec.outputs is None and wanted:
+        return [[value_at(twin, place) for place in sorted(wanted)] for twin in twins]
+    first = [place_of(twins[0], value) for value in declared[0]]
+    beside = sorted(wanted - set(first))
+    return [
+        [*values, *(value_at(twin, place) for place in beside)]
+        for twin, values in zip(twins, declared, strict=True)
     ]
-    for turn in turns:
-        returns[id(turn)] = [*_declared(turn), *(turn.rows[index].value for index in tapped)]

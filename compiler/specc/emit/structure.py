@@ -13,8 +13,12 @@ __all__ = ["export_name", "kind", "name_of", "takes_one_list", "turns"]
 
 def turns(row: Row) -> list[Apply | None]:
     """Return a row's applications side by side; `None` where a condition leaves one out."""
-    applies = {id(apply.value): apply for apply in row.applies}
-    return [applies.get(id(value)) for value in cast("list[Any]", row.value)]
+    found: list[Apply | None] = []
+    waiting = list(reversed(row.applies))
+    for value in cast("list[Any]", row.value):
+        is_made_here = bool(waiting) and waiting[-1].value is value
+        found.append(waiting.pop() if is_made_here else None)
+    return found
 
 
 def takes_one_list(apply: Apply) -> bool:
@@ -32,11 +36,17 @@ def export_name(instance: Instance, value: Any) -> str:
     """Return the name of a value that a module returns: that of its output, or of its row."""
     named = instance.outputs if instance.spec.outputs is not None else []
     named = [*named, *((name_of(row), row.value) for row in instance.rows)]
-    return next((name for name, known in named if value in _parts(known)), "out")
-
-
-def _parts(value: Any) -> list[Any]:
-    return [value, *value.outside.values()] if isinstance(value, Result) else [value]
+    for name, known in named:
+        if isinstance(known, Result):
+            inside = [
+                inner for inner in known.instance.exports if known.outside.get(id(inner)) is value
+            ]
+            if inside:
+                is_output = any(inside[0] is output for _, output in known.instance.outputs)
+                return name if is_output else export_name(known.instance, inside[0])
+        elif known == value:
+            return name
+    return "out"
 
 
 def kind(value: Any) -> str:

@@ -18,6 +18,7 @@ from specc.values.expression import (
     Series,
     Slice,
     Star,
+    Unary,
 )
 
 __all__ = ["Comprehension", "Table", "Unpacked", "operand", "quoted", "text"]
@@ -69,6 +70,8 @@ def text(expression: Expression) -> str:
         case Binary(operator, left, right):
             spaced = f" {operator} " if operator != "**" else "**"
             return f"{operand(left, operator)}{spaced}{operand(right, operator, is_right=True)}"
+        case Unary(sign, value):
+            return f"{sign}{operand(value, '*', is_right=True)}"
         case _:
             return _collection(expression)
 

@@ -53,8 +53,9 @@ def _inferred(op: Op) -> Iterator[tuple[str, int]]:
 
 def _ops(instance: Instance, values: Mapping[str, Any]) -> Iterator[tuple[str, Op]]:
     """Yield the ops of a module by their path, as they are under other values of its names."""
-    numbers = _Numbers(values)
-    for apply in (apply for row in instance.rows for apply in row.applies):
+    applied = [(row, *turn) for row in instance.rows for turn in enumerate(row.applies)]
+    for row, turn, apply in applied:
+        numbers = _Numbers(values if row.spec.turn is None else {**values, row.spec.turn: turn})
         if isinstance(apply.target, Instance):
             given = apply.value.replacements
             yield from _ops(

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 from specc.documents import Label
 from specc.ir.binding import Bound, bind
 from specc.ir.graph import Apply, Node, Row
+from specc.ir.initial import initial_values
 from specc.ir.tensors import INFER, Tensor, leaves
 from specc.ops import Op, ShapeError
 from specc.schema.calls import check_call
 from specc.values.dimensions import Shape, shape_text
 from specc.values.expression import Call, Expression, ExpressionError, Literal, Name
+from specc.values.traced import outside_turns
 
 if TYPE_CHECKING:
     from specc.ir.context import Context
@@ -45,13 +47,13 @@ def apply_op(
     use = _Use(context, scope, row, call[0], call[1], path, tensors)
     op = use.make()
     shape = use.infer(op) if op is not None else None
-    if op is not None and path != owner:
-        use.check_shared(op, owner)
     sources = tuple(t.origin for t in tensors if t.origin in context.graph)
     kind = call[0].__name__
     context.graph.add(Node(path, op, kind, row.name, sources, shape, owner, row.spec.span))
-    value = Tensor(shape, path)
-    row.applies.append(Apply(path, op, op.settings() if op else {}, tuple(values), value))
+    value = Tensor(None if shape is None else tuple(map(outside_turns, shape)), path)
+    initial = initial_values(context, scope, row.spec, op) if op is not None else {}
+    settings = op.settings() if op else {}
+    row.applies.append(Apply(path, op, settings, tuple(values), value, initial))
     return value
 
 
@@ -151,24 +153,6 @@ class _Use:
         except ShapeError as error:
             self._refused(op, error)
             return None
-
-    def check_shared(self, op: Op, owner: str) -> None:
-        """Compare the weights that this use wants with those of the first use."""
-        first = self.context.graph[owner].op
-        if first is None or first.state() == op.state():
-            return
-        wanted, held = (
-            ", ".join(f"{entry.name} {'x'.join(map(str, entry.shape))}" for entry in state)
-            for state in (op.state(), first.state())
-        )
-        self.context.add(
-            "E0313",
-            f"`{owner}` is shared, but this use wants {wanted}, and the first has {held}",
-            self.row.spec.call.at(self.call.at),
-            f"`{self.path}`",
-            help="give all uses the same channels, or drop `shared`",
-            also=[self._producer(0)],
-        )
 
     def _refused(self, op: Op, error: ShapeError) -> None:
         self.context.graph.failed[self.path] = error.message

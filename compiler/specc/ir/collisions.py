@@ -2,37 +2,106 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, cast
 
 from specc.documents import Label, suggest
-from specc.ir.names import OUTPUTS, class_name
+from specc.ir.names import class_name, has_meaning
 from specc.ops import OPS
+from specc.values.expression import Name
 
 if TYPE_CHECKING:
-    from specc.documents import Report, Span
-    from specc.ir.spec import Spec
+    from collections.abc import Iterator
 
-__all__ = ["check_collisions", "check_stages"]
+    from specc.documents import Report, Span
+    from specc.ir.spec import ModuleSpec, Spec
+
+__all__ = ["check_collisions", "check_stages", "sizes"]
+
+Classes = dict[str, tuple[str, "Span"]]
 
 
 def check_collisions(spec: Spec, report: Report) -> None:
-    """Report modules that would share a class name: with an op, the root or one another."""
+    """Report modules that would share a class name, and names that a module gives twice."""
     root = spec.class_name or class_name(spec.name)
-    classes: dict[str, tuple[str, Span | None]] = {OUTPUTS: ("the named tuple of outputs", None)}
-    classes[root] = ("the root's class", spec.root.span)
+    classes: Classes = {root: ("the root's class", spec.root.span)}
+    if spec.class_name is None and has_meaning(root):
+        _collide(report, root, "a name that emitted files import", spec.root.span, None)
     for module in spec.modules.values():
+        name = class_name(module.name)
         if module.name in OPS:
             _collide(report, module.name, f"the op `{module.name}`", module.span, None)
-            continue
-        name = module.name[:1].upper() + module.name[1:]
+        elif has_meaning(name):
+            _collide(report, module.name, f"`{name}` of torch or Python", module.span, None)
+        elif name in classes:
+            _collide(report, module.name, *_swapped(module.span, classes[name]))
+        else:
+            classes[name] = (f"module `{module.name}`", module.span)
+    for alias, (_, span) in spec.use.items():
+        if alias in spec.modules:
+            _again(report, alias, span, spec.modules[alias].span)
+    for module in (spec.root, *spec.modules.values()):
+        _check_arguments(module, classes, report)
+        _check_names(module, report)
+
+
+def _swapped(span: Span, other: tuple[str, Span]) -> tuple[str, Span, Span]:
+    return other[0], span, other[1]
+
+
+def _check_arguments(module: ModuleSpec, classes: Classes, report: Report) -> None:
+    """Report parameters and sizes that would hide a class, and names that channels would hide."""
+    channels = [f"{declared.name}_channels" for declared in module.inputs]
+    for name, span in (*_params(module), *sizes(module)):
         if name in classes:
-            _collide(report, module.name, classes[name][0], module.span, classes[name][1])
-        classes.setdefault(name, (f"module `{module.name}`", module.span))
+            _collide(report, name, *_swapped(span, classes[name]))
+    for name, span in (*_params(module), *sizes(module), *_rows(module)):
+        if name in channels:
+            taken = f"the channels of the input `{name.removesuffix('_channels')}`"
+            _collide(report, name, taken, span, None)
+
+
+def _check_names(module: ModuleSpec, report: Report) -> None:
+    """Report inputs, sizes and names of loops that are taken already."""
+    given = dict(_params(module))
+    for declared in module.inputs:
+        _again(report, declared.name, declared.span, given.get(declared.name))
+        given.setdefault(declared.name, declared.span)
+    for name, span in dict(reversed(list(sizes(module)))).items():
+        if name not in module.params:
+            _again(report, name, span, given.get(name))
+    given |= {name: phrase.span for name, phrase in module.let.items()}
+    for row in module.rows:
+        if row.name is not None:
+            given[row.name] = row.name_span
+        for setting in row.each:
+            _again(report, setting.name, setting.span, given.get(setting.name))
+
+
+def _params(module: ModuleSpec) -> Iterator[tuple[str, Span]]:
+    for param in module.params.values():
+        yield param.name, param.span
+
+
+def _rows(module: ModuleSpec) -> Iterator[tuple[str, Span]]:
+    for row in module.rows:
+        if row.name is not None:
+            yield row.name, row.name_span
+
+
+def sizes(module: ModuleSpec) -> Iterator[tuple[str, Span]]:
+    """Yield the names that a module gives to the sizes of its inputs."""
+    for declared in module.inputs:
+        if declared.shape is not None:
+            for item in cast("Any", declared.shape.expression).items:
+                if isinstance(item, Name):
+                    yield item.id, declared.shape.at(item.at)
 
 
 def check_stages(spec: Spec, report: Report) -> None:
-    """Report stages that end with no row, and those named like what the root holds."""
+    """Report stages that do not divide the rows, and those named like what the root holds."""
     rows = {row.key: row for row in spec.root.rows}
+    _check_order(spec, list(rows), report)
     for name, last, span in spec.stages:
         if last not in rows:
             near = suggest(last, list(rows))
@@ -43,6 +112,31 @@ def check_stages(spec: Spec, report: Report) -> None:
             _collide(report, name, f"row `{name}`", span, rows[name].name_span)
         elif name in spec.root.params:
             _collide(report, name, f"parameter `{name}`", span, spec.root.params[name].span)
+
+
+def _check_order(spec: Spec, keys: list[str], report: Report) -> None:
+    """Report a stage that ends before it begins, and rows behind the last."""
+    ends = [(name, last, span) for name, last, span in spec.stages if last in keys]
+    for (before, end, _), (name, last, span) in pairwise(ends):
+        if keys.index(last) <= keys.index(end):
+            message = (
+                f"the stage `{name}` ends with `{last}`, and `{before}` before it with `{end}`"
+            )
+            help = "list the stages in the order of the rows, each with rows of its own"
+            report.add("E0315", message, span, "no row is left for it", help=help)
+            return
+    if ends and len(ends) == len(spec.stages) and ends[-1][1] != keys[-1]:
+        name, last, span = ends[-1]
+        message = f"the last stage, `{name}`, ends with `{last}`, and the rows with `{keys[-1]}`"
+        help = f"end it with `{keys[-1]}`, or add a stage"
+        report.add("E0315", message, span, "not the last row", help=help)
+
+
+def _again(report: Report, name: str, span: Span, first: Span | None) -> None:
+    if first is not None:
+        also = [Label(first, "first use")]
+        help = "choose another name"
+        report.add("E0302", f"`{name}` is named twice", span, "second use", help=help, also=also)
 
 
 def _collide(report: Report, name: str, other: str, span: Span, place: Span | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, zip_longest
 from typing import TYPE_CHECKING, Any, cast
 
 from specc.documents import Label
@@ -11,13 +11,18 @@ from specc.ir.apply_op import apply_op
 from specc.ir.callees import callee_text, resolve
 from specc.ir.context import Context, Reported, owner_of
 from specc.ir.graph import Apply, Expectation, Instance, Node, Row
-from specc.ir.inputs import in_order, input_names
+from specc.ir.initial import refuse_initial_values
+from specc.ir.inputs import argument_names, in_order, input_names
 from specc.ir.open_module import open_module
+from specc.ir.sharing import check_shared
 from specc.ir.tensors import UNKNOWN, Result, Tensor, leaves, spread
-from specc.values.expression import Call, ExpressionError
+from specc.values.expression import Call, ExpressionError, Turn
 from specc.values.expression import Mapping as Shapes
+from specc.values.traced import traced
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from specc.ir.scope import Scope
     from specc.ir.spec import ModuleSpec, Phrase, RowSpec
     from specc.values.expression import Expression
@@ -101,7 +106,9 @@ class _Expansion:
         if spec.is_value:
             row.form = "value"
             value = self.scope.evaluate(spec.call.expression)
-            return list(cast("tuple[Any, ...]", value)) if isinstance(value, tuple) else value
+            value = list(cast("tuple[Any, ...]", value)) if isinstance(value, tuple) else value
+            self.expect(row, value, self.scope.path(row.key))
+            return value
         if spec.each:
             row.form = "each"
             return self.each(row, previous)
@@ -116,7 +123,7 @@ class _Expansion:
 
     def limit(self, row: Row) -> None:
         """Refuse a row whose lists of lists hold more tensors than any model has."""
-        if sum(1 for _ in islice(leaves(row.value), MOST_TENSORS + 1)) > MOST_TENSORS:
+        if sum(1 for _ in islice(_held(row.value), MOST_TENSORS + 1)) > MOST_TENSORS:
             message = f"this row gives more than {MOST_TENSORS:,} tensors"
             raise ExpressionError(message, (0, 0), "name fewer in it", "E0218")
 
@@ -176,17 +183,41 @@ class _Expansion:
             raise Reported
         call = cast("Call", spec.call.expression)
         values = self.arriving(row, previous)
+        if spec.turn in self.instance.env:
+            message, help = f"`{spec.turn}` is named twice", "choose another name for the turn"
+            place = spec.turn_span or phrase.span
+            self.context.add("E0302", message, place, "second use", help=help)
+            raise Reported
         value: Any = None
         for index in range(int(count)):
+            if spec.turn is not None:
+                self.scope.loops[spec.turn] = traced(index, Turn(spec.turn))
             path = self.scope.path(f"{row.key}.{index}")
-            value = self.apply(row, path, call if index else _first_round(spec, call), values)
+            value = self.apply(row, path, call if index else self.first_round(spec, call), values)
             values = spread(value)
+        self.scope.loops.clear()
         return value
+
+    def first_round(self, spec: RowSpec, call: Call) -> Call:
+        """Return the call of the first round: what `first` gives takes the place of its argument."""
+        names = argument_names(resolve(self.context, self.scope, call.function))
+        behind = {setting.name: setting.placed_in(spec.call) for setting in spec.first}
+        positional = tuple(
+            behind.pop(name)[1] if name in behind else value
+            for name, value in zip_longest(names[: len(call.arguments)], call.arguments)
+        )
+        kept = tuple(keyword for keyword in call.keywords if keyword[0] not in behind)
+        return replace(call, arguments=positional, keywords=kept + tuple(behind.values()))
 
     def each(self, row: Row, previous: Any) -> list[Any]:
         """Apply a row to the items of lists that walk together."""
         spec = row.spec
         lists = self.walked(spec)
+        if not any(lists.values()):
+            message, span = f"`{spec.name or row.key}` walks over an empty list", spec.each[0].span
+            self.context.add(
+                "W0605", message, span, "no turns", help="give it an item, or take the row out"
+            )
         results: list[Any] = []
         loops = self.scope.loops
         outer = dict(loops)
@@ -204,15 +235,18 @@ class _Expansion:
             return self.first_input(spec, previous)
         key = row.key if spec.shared else f"{row.key}.{index}"
         values = self.arriving(row, previous)
-        return self.apply(row, self.scope.path(key), cast("Call", spec.call.expression), values)
+        value = self.apply(row, self.scope.path(key), cast("Call", spec.call.expression), values)
+        if spec.shared:
+            check_shared(self.context, row)
+        return value
 
     def walked(self, spec: RowSpec) -> dict[str, list[Any]]:
         """Return the lists of a loop, which are equally long."""
-        lists = {name: self.items(phrase) for name, phrase in spec.each}
+        lists = {setting.name: self.items(setting.phrase) for setting in spec.each}
         if len({len(items) for items in lists.values()}) > 1:
             counts = ", ".join(f"`{name}` has {len(items)}" for name, items in lists.items())
             message = f"lists that walk together differ in length: {counts}"
-            span = spec.each[-1][1].span
+            span = spec.each[-1].phrase.span
             help = "give each list one item for each turn"
             self.context.add("E0307", message, span, "another length", help=help)
             raise Reported
@@ -260,6 +294,7 @@ class _Expansion:
         if len(open_modules) >= DEEPEST_MODULES:
             message = f"modules are nested more than {DEEPEST_MODULES} deep"
             raise ExpressionError(message, call.function.at, "nest fewer", "E0218")
+        refuse_initial_values(self.context, row.spec, module)
         opened = open_module(self.scope, module, call, path, values)
         with self.context.calling(module, row.spec.call.at(call.at)):
             expand(self.context, opened.scope)
@@ -288,12 +323,15 @@ class _Expansion:
             self.context.fault(error, phrase)
 
 
-def _first_round(spec: RowSpec, call: Call) -> Call:
-    """Return the call of the first round, with the arguments under `first` in place."""
-    changed = {name for name, _ in spec.first}
-    kept = tuple(keyword for keyword in call.keywords if keyword[0] not in changed)
-    extra = tuple((name, phrase.expression, call.at) for name, phrase in spec.first)
-    return replace(call, keywords=kept + extra)
+def _held(value: Any) -> Iterator[Tensor]:
+    """Yield the tensors of a value, those of a module's outputs as they are inside it."""
+    if isinstance(value, Result):
+        yield from _held([output for _, output in value.instance.outputs])
+    elif isinstance(value, list):
+        for item in cast("list[Any]", value):
+            yield from _held(item)
+    else:
+        yield from leaves(value)
 
 
 def _expected_parts(phrase: Phrase, value: Any) -> list[tuple[Expression, Any]]:

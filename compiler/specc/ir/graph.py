@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from specc.documents import Span
     from specc.ir.spec import ModuleSpec, Phrase, RowSpec, Spec
     from specc.ir.tensors import Tensor
-    from specc.ops import Op
+    from specc.ops import Initializer, Op
     from specc.values.dimensions import Shape
 
 __all__ = ["Apply", "Expectation", "Graph", "Instance", "Node", "Row"]
@@ -69,6 +69,7 @@ class Apply:
         arguments: the call's arguments, with formulas over the scope's names.
         inputs: the values it takes, in the scope where it stands.
         value: the value that comes of it.
+        initial: how tensors of an op are filled, by name, where torch's own way is not wanted.
     """
 
     path: str
@@ -76,6 +77,7 @@ class Apply:
     arguments: dict[str, Any]
     inputs: tuple[Any, ...]
     value: Any
+    initial: dict[str, Initializer] = field(default_factory=dict[str, "Initializer"])
 
 
 @dataclass(slots=True, eq=False)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from specc.ops import Op
     from specc.values.expression import At
 
-__all__ = ["in_order", "input_names"]
+__all__ = ["argument_names", "in_order", "input_names"]
 
 
 def input_names(target: type[Op] | ModuleSpec) -> list[str]:
@@ -19,6 +19,11 @@ def input_names(target: type[Op] | ModuleSpec) -> list[str]:
     if isinstance(target, type):
         return list(target.inputs or ())
     return [declared.name for declared in target.inputs] or ["x"]
+
+
+def argument_names(target: type[Op] | ModuleSpec) -> list[str]:
+    """Return the names of the arguments of an op or module, in order."""
+    return list(target.arguments if isinstance(target, type) else target.params)
 
 
 def in_order(names: list[str], given: int, named: dict[str, tuple[Any, At]]) -> list[Any]:

@@ -9,7 +9,7 @@ from types import ModuleType
 
 from specc import ops
 
-__all__ = ["OUTPUTS", "class_name", "refusal", "variant_refusal"]
+__all__ = ["OUTPUTS", "class_name", "has_meaning", "refusal", "variant_refusal"]
 
 OUTPUTS = "Outputs"
 """The named tuple that a model with several outputs returns."""
@@ -29,7 +29,7 @@ _MODULE_ATTRIBUTES = frozenset(
     "append extend insert pop".split()
 )
 _EMITTED_NAMES = frozenset(
-    "self torch nn functional math Tensor NamedTuple MODEL DETECTOR super zip enumerate range "
+    "self torch nn functional math Any Tensor NamedTuple MODEL DETECTOR super zip enumerate range "
     "list tuple dict int float str bool len min max round sum in_channels per_box x rows row "
     "make_divisible".split()
 )
@@ -47,9 +47,14 @@ def refusal(name: str) -> str | None:
         return "a name that begins with `_` is private to the emitted class"
     if name in _MODULE_ATTRIBUTES:
         return f"`{name}` would hide `nn.Module.{name}`"
-    if name == OUTPUTS or name in _EMITTED_NAMES or name in _helpers():
+    if has_meaning(name):
         return f"`{name}` has a meaning of its own in the emitted code"
     return None
+
+
+def has_meaning(name: str) -> bool:
+    """Whether emitted files use a name for something of torch, Python or their own."""
+    return name == OUTPUTS or name in _EMITTED_NAMES or name in _helpers()
 
 
 def variant_refusal(name: str) -> str | None:
@@ -61,10 +66,14 @@ def variant_refusal(name: str) -> str | None:
 
 @cache
 def _helpers() -> frozenset[str]:
-    """The names of the classes and functions that emitted files carry where torch has none."""
+    """The names of the classes and functions that emitted files carry, and of what these import."""
     modules = (held for held in vars(ops).values() if isinstance(held, ModuleType))
     held = (value for module in modules for value in vars(module).values())
-    return frozenset(value.name for value in held if isinstance(value, ops.Helper))
+    helpers = [value for value in held if isinstance(value, ops.Helper)]
+    lines = [line.rpartition("import ")[2] for helper in helpers for line in helper.imports]
+    return frozenset([helper.name for helper in helpers]).union(
+        *(line.split(", ") for line in lines)
+    )
 
 
 def class_name(name: str) -> str:

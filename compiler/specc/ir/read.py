@@ -5,21 +5,20 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, cast
 
-from specc.documents import Mapping, Scalar, Sequence, mend, plain, suggest, unusual
-from specc.ir.collisions import check_collisions, check_stages
+from specc.documents import Mapping, Scalar, Sequence, plain, suggest
+from specc.ir.collisions import check_collisions, check_stages, sizes
 from specc.ir.names import refusal, variant_refusal
+from specc.ir.phrases import PhraseReader
+from specc.ir.read_weights import read_weights
 from specc.ir.row_keys import keys_agree
-from specc.ir.spec import InputSpec, ModuleSpec, ParamSpec, Phrase, RowSpec, Spec
-from specc.values.expression import Call, ExpressionError, Literal, Series, shifted
-from specc.values.parsing import parse_expression
+from specc.ir.spec import InputSpec, ModuleSpec, ParamSpec, Phrase, RowSpec, Setting, Spec
+from specc.values.expression import Call, Series
 
 if TYPE_CHECKING:
     from specc.documents import Node, Report, Span
-    from specc.values.expression import Expression
 
 __all__ = ["read_spec"]
 
-ROW_KEYS = ("op", "if", "repeat", "first", "for", "shared")
 TYPES = ("int", "float", "bool", "str", "list", "module")
 _PRINTED = re.compile(r"\((\w+)\)$")
 
@@ -37,10 +36,7 @@ def read_spec(root: Mapping, path: str, report: Report) -> Spec:
     return spec
 
 
-class _Reader:
-    def __init__(self, report: Report) -> None:
-        self.report = report
-
+class _Reader(PhraseReader):
     def spec(self, root: Mapping, path: str) -> Spec:
         name_node = cast("Scalar", root.get("name"))
         name = str(name_node.value)
@@ -77,7 +73,7 @@ class _Reader:
             preprocess=self.phrase(preprocess) if preprocess else None,
             detector=self.phrases(detector),
             detector_span=cast("Scalar", root.key("detector")).span if detector else None,
-            weights=root.get("weights"),
+            weights=read_weights(root.get("weights"), self),
             title=title or name,
             cite=cite,
             class_name=self.text(root, "class"),
@@ -131,6 +127,8 @@ class _Reader:
             if self.check_name(key.name, key.span):
                 module.params[key.name] = self.param(key, value)
         module.inputs = self.inputs(node.get("inputs"))
+        for size, place in sizes(module):
+            self.check_name(size, place)
         for key, value in self.entries(node, "let"):
             phrase = self.phrase(value)
             if self.check_name(key.name, key.span) and phrase is not None:
@@ -170,6 +168,7 @@ class _Reader:
         return []
 
     def check_input(self, name: str, span: Span) -> bool:
+        """Check the name of what arrives, which may be `x`."""
         return name == "x" or self.check_name(name, span)
 
     def outputs(self, node: Node | None) -> list[tuple[str, Phrase]] | None:
@@ -245,6 +244,9 @@ class _Reader:
         if row is None or not keys_agree(node, row, self.report):
             return None
         shared = node.get("shared")
+        repeat, turn = self.counted(node.get("repeat"))
+        if turn is not None:
+            self.check_name(turn.name, turn.span)
         return RowSpec(
             key=row.key,
             name=row.name,
@@ -256,11 +258,26 @@ class _Reader:
             keywords=row.keywords,
             expect=row.expect,
             condition=self.optional(node.get("if")),
-            repeat=self.optional(node.get("repeat")),
-            first=tuple(self.phrases(node.get("first")).items()),
-            each=tuple(self.phrases(node.get("for")).items()),
+            repeat=repeat,
+            turn=turn.name if turn else None,
+            turn_span=turn.span if turn else None,
+            first=self.settings(node.get("first")),
+            each=self.walked(node.get("for")),
+            init=self.settings(node.get("init")),
             shared=isinstance(shared, Scalar) and shared.value is True,
         )
+
+    def walked(self, node: Node | None) -> tuple[Setting, ...]:
+        """Read the lists of a loop, each under the name of its item."""
+        lists = self.settings(node)
+        return tuple(one for one in lists if self.check_input(one.name, one.span))
+
+    def counted(self, node: Node | None) -> tuple[Phrase | None, Scalar | None]:
+        """Read how often a row is repeated, and the name of the turn if it has one: `{i: 3}`."""
+        if not isinstance(node, Mapping):
+            return self.optional(node), None
+        ((turn, count),) = node.entries
+        return self.phrase(count), turn
 
     def call_row(self, key: str, name: str | None, name_span: Span, node: Scalar) -> RowSpec | None:
         text = self.checked_text(node)
@@ -269,9 +286,9 @@ class _Reader:
         arrow = _arrow(text)
         expect = None
         if arrow is not None:
-            expect = self.parse(text[arrow + 2 :], node.content, arrow + 2)
+            expect = self.parse(text[arrow + 2 :], node, arrow + 2)
             text = text[:arrow]
-        phrase = self.parse(text.rstrip().removesuffix(","), node.content, 0)
+        phrase = self.parse(text.rstrip().removesuffix(","), node, 0)
         if phrase is None or (arrow is not None and expect is None):
             return None
         span = node.content
@@ -297,71 +314,6 @@ class _Reader:
             keywords=call.keywords,
             expect=expect,
         )
-
-    def checked_text(self, node: Scalar) -> str | None:
-        """Return a row's text, unless it holds punctuation that only looks like Python's."""
-        text = node.content.text
-        odd = unusual(text)
-        if odd is None:
-            return text
-        start, length = odd
-        run = text[start : start + length]
-        is_markup = run.startswith(("*", "<"))
-        code = "E0121" if is_markup else "E0120"
-        what = f"Markdown's `{run}`" if is_markup else f"full-width `{run}`"
-        label = "not part of the call" if is_markup else "full-width"
-        message = f"this row holds {what}"
-        help = f"write `{mend(text).strip().rstrip(',')}`"
-        self.report.add(code, message, node.content.within(start, start + length), label, help=help)
-        return None
-
-    def parse(self, text: str, span: Span, offset: int) -> Phrase | None:
-        stripped = text.lstrip()
-        offset += len(text) - len(stripped)
-        stripped = stripped.rstrip()
-        try:
-            return Phrase(parse_expression(stripped), span, offset)
-        except ExpressionError as error:
-            start, end = error.at
-            where = span.within(start + offset, max(end, start + 1) + offset)
-            self.report.add(error.code, error.message, where, error.label, help=error.help)
-            return None
-
-    def optional(self, node: Node | None) -> Phrase | None:
-        return None if node is None else self.phrase(node)
-
-    def phrases(self, node: Node | None) -> dict[str, Phrase]:
-        if not isinstance(node, Mapping):
-            return {}
-        read = {key.name: self.phrase(value) for key, value in node.entries}
-        return {name: phrase for name, phrase in read.items() if phrase is not None}
-
-    def phrase(self, node: Node) -> Phrase | None:
-        """Read a value that may be data or an expression; a flow list holds expressions."""
-        if isinstance(node, Sequence):
-            items = [self.phrase(item) for item in node.items]
-            if any(item is None for item in items):
-                return None
-            read = cast("list[Phrase]", items)
-            return Phrase(Series(tuple(_moved(item, node.span) for item in read)), node.span)
-        if isinstance(node, Mapping):
-            message, help = "a mapping cannot stand here", "write a list or an expression"
-            self.report.add("E0203", message, node.span, "a mapping", help=help)
-            return None
-        if not isinstance(node.value, str):
-            return Phrase(Literal(node.value, at=_whole(node)), node.content)
-        text = self.checked_text(node)
-        return None if text is None else self.parse(text, node.content, 0)
-
-
-def _whole(node: Scalar) -> tuple[int, int]:
-    return (0, node.content.end - node.content.start)
-
-
-def _moved(item: Phrase, span: Span) -> Expression:
-    """Let an item's positions count from the start of its list."""
-    shift = item.span.start + item.offset - span.start
-    return shifted(item.expression, shift)
 
 
 def _arrow(text: str) -> int | None:

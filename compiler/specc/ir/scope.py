@@ -64,10 +64,14 @@ class Scope:
         return f"the names here are {names}" if names else None
 
     def expected(self, expression: Expression, actual: Shape) -> Shape:
-        """Evaluate an expectation: one number for height and width, or sizes with or without N."""
+        """Evaluate an expectation: one number for height and width, or sizes with or without N.
+
+        Of a tensor that is no map, one number is its last size.
+        """
         if not isinstance(expression, Series):
             side = self._size(expression)
-            return (*actual[:2], *(side for _ in actual[2:]))
+            known = min(2, len(actual) - 1)
+            return (*actual[:known], *(side for _ in actual[known:]))
         sides = tuple(self._size(item) for item in expression.items)
         return (*actual[:1], *sides) if len(sides) == len(actual) - 1 else sides
 

@@ -9,11 +9,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from specc.values.expression import shifted
+
 if TYPE_CHECKING:
-    from specc.documents import Mapping, Node, Span
+    from specc.documents import Mapping, Scalar, Span
+    from specc.ir.key_patterns import KeyPattern, KeyTemplate
     from specc.values.expression import At, Expression
 
-__all__ = ["InputSpec", "ModuleSpec", "ParamSpec", "Phrase", "RowSpec", "Spec"]
+__all__ = [
+    "InputSpec",
+    "MapSpec",
+    "ModuleSpec",
+    "ParamSpec",
+    "Phrase",
+    "RowSpec",
+    "Setting",
+    "Spec",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +36,32 @@ class Phrase:
     span: Span
     offset: int = 0
 
+    @property
+    def start(self) -> int:
+        """Return the place in the file from which the expression's positions count."""
+        return self.span.start + self.offset
+
     def at(self, at: At) -> Span:
         """Return where a part of the expression stands."""
         start, end = at
         if end <= start:
             return self.span
         return self.span.within(start + self.offset, end + self.offset)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a row says under a name: a list to walk over, an argument, a tensor's initial values."""
+
+    name: str
+    span: Span
+    phrase: Phrase
+
+    def placed_in(self, call: Phrase) -> tuple[str, Expression, At]:
+        """Return it as a keyword of a call, with positions that count from the call's text."""
+        value = shifted(self.phrase.expression, self.phrase.start - call.start)
+        at = self.span.start - call.start, self.span.end - call.start
+        return self.name, value, at
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +96,11 @@ class RowSpec:
         inputs: the expressions of the second parentheses; `None` takes the row before.
         keywords: the same for named inputs (`like=y`).
         expect: what should come out.
+        repeat: how many instances run one after another; `turn` names the number of each,
+            and `turn_span` is where it does.
+        each: the lists that a loop walks over, by the name of the item.
+        first: arguments of the first of the repeated instances.
+        init: the initial values of the op's tensors.
     """
 
     key: str
@@ -77,8 +114,11 @@ class RowSpec:
     expect: Phrase | None = None
     condition: Phrase | None = None
     repeat: Phrase | None = None
-    first: tuple[tuple[str, Phrase], ...] = ()
-    each: tuple[tuple[str, Phrase], ...] = ()
+    turn: str | None = None
+    turn_span: Span | None = None
+    first: tuple[Setting, ...] = ()
+    each: tuple[Setting, ...] = ()
+    init: tuple[Setting, ...] = ()
     shared: bool = False
 
 
@@ -98,6 +138,31 @@ class ModuleSpec:
     spec: Spec | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class MapSpec:
+    """What one kind of checkpoint calls this model's tensors.
+
+    Attributes:
+        lines: our keys and theirs; the first line that fits a key counts.
+        into: the part that the checkpoint holds, if it is not the whole model.
+        condition: for which parameters it speaks.
+        new: our keys that it has nothing for.
+        drop: their keys that we have no use for.
+        convert: what is to be done to some of their tensors.
+        preprocess: the input that its weights were trained on, where it is not the spec's.
+    """
+
+    name: str
+    span: Span
+    lines: list[tuple[KeyPattern, KeyTemplate]]
+    into: Scalar | None
+    condition: Phrase | None
+    new: list[KeyPattern]
+    drop: list[KeyPattern]
+    convert: list[tuple[KeyPattern, Phrase]]
+    preprocess: Phrase | None
+
+
 @dataclass(slots=True, eq=False)
 class Spec:
     """A file: its root module, the modules beside it, and what is not a layer."""
@@ -113,7 +178,7 @@ class Spec:
     preprocess: Phrase | None
     detector: dict[str, Phrase]
     detector_span: Span | None
-    weights: Node | None
+    weights: dict[str, MapSpec]
     title: str
     cite: str | None
     class_name: str | None

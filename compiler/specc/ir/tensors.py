@@ -19,7 +19,17 @@ if TYPE_CHECKING:
     from specc.values.dimensions import Shape
     from specc.values.expression import At
 
-__all__ = ["INFER", "UNKNOWN", "Callee", "Result", "Tensor", "leaves", "names_of", "spread"]
+__all__ = [
+    "INFER",
+    "UNKNOWN",
+    "Callee",
+    "Inner",
+    "Result",
+    "Tensor",
+    "leaves",
+    "names_of",
+    "spread",
+]
 
 
 class _Infer:
@@ -51,15 +61,22 @@ class Tensor:
 
     def tap(self, name: str, at: At) -> object:
         """Return `channels`, the only property of a tensor."""
+        if self.shape is None:
+            raise Reported
         if name != "channels":
             help = "a tensor has `channels`"
             raise ExpressionError(f"a tensor has no `{name}`", at, help, "E0303")
-        if self.shape is None:
-            raise Reported
         if len(self.shape) < 2:
             message = f"a tensor of {len(self.shape)} dimension has no channels"
             raise ExpressionError(message, at, "use a map (N, C, H, W)", "E0303")
         return self.shape[1]
+
+    def item(self, index: int | slice, at: At) -> object:
+        """Refuse to be taken apart."""
+        del index
+        if self.shape is None:
+            raise Reported
+        raise ExpressionError("a tensor is no list", at, "name the row itself, or a list of rows")
 
 
 @dataclass(slots=True, eq=False)
@@ -75,12 +92,15 @@ class Result:
     outside: dict[int, Any]
 
     def tap(self, name: str, at: At) -> object:
-        """Return an output or a named row."""
+        """Return an output, a named row, or the `channels` of the only output."""
         named = dict(self.instance.outputs)
         if name in named:
             return self.export(named[name])
         inner = self.instance.env.get(name)
         rows = names_of(self.instance)
+        only = next(iter(named.values())) if len(named) == 1 else None
+        if name == "channels" and name not in rows and isinstance(only, (Tensor, Result, Inner)):
+            return self.export(only.tap(name, at))
         if name not in rows:
             near = suggest(name, [*named, *rows])
             known = ", ".join(f"`{tap}`" for tap in dict.fromkeys([*named, *rows])) or "no names"
@@ -108,31 +128,48 @@ class Result:
 
     def export(self, inner: Any) -> Any:
         """Bring an inner value to the outside."""
-        if isinstance(inner, Result):
+        if isinstance(inner, (Result, Inner)):
             return Inner(self, inner)
-        key = id(inner)
-        if key not in self.outside:
-            self.outside[key] = self._outer(inner)
-            if all(known is not inner for known in self.instance.exports):
-                self.instance.exports.append(inner)
-        return self.outside[key]
+        if not isinstance(inner, (Tensor, list)):
+            return self._number(inner)
+        value = cast("Any", inner)
+        if id(value) not in self.outside:
+            self.outside[id(value)] = self.outer(value)
+        if not _holds_modules(value):
+            self.use(value)
+        return self.outside[id(value)]
 
-    def _outer(self, inner: Any) -> Any:
+    def use(self, inner: Any) -> None:
+        """Note that an inner value is used outside."""
+        if all(known is not inner for known in self.instance.exports):
+            self.instance.exports.append(inner)
+
+    def outer(self, inner: Any, whole: list[Any] | None = None) -> Any:
+        """Return an inner value, or an item of a `whole` list, as it is seen from outside."""
         if isinstance(inner, list):
-            return [self._outer(item) for item in cast("list[Any]", inner)]
+            items = cast("list[Any]", inner)
+            return [self.outer(item, whole or items) for item in items]
+        if isinstance(inner, (Result, Inner)):
+            return Inner(self, inner, whole)
         if not isinstance(inner, Tensor) or inner.shape is None:
             return inner
-        known = self.replacements
-        shape = (substitute(side, known) if isinstance(side, int) else side for side in inner.shape)
-        return Tensor(tuple(shape), inner.origin)
+        return Tensor(tuple(self._number(side) for side in inner.shape), inner.origin)
+
+    def _number(self, inner: Any) -> Any:
+        return substitute(inner, self.replacements) if isinstance(inner, int) else inner
 
 
 @dataclass(slots=True, eq=False)
 class Inner:
-    """A result inside a result: its taps come out through both."""
+    """A result inside a result: its taps come out through both.
+
+    One that is an item of a list is given by the outer module as a part of the `whole` list.
+    """
 
     outer: Result
     inner: Result | Inner
+    whole: list[Any] | None = None
+    made: list[Any] = field(default_factory=list[Any])
 
     def tap(self, name: str, at: At) -> object:
         """Return an output or named row of the inner module."""
@@ -147,7 +184,20 @@ class Inner:
 
     def values(self) -> list[Any]:
         """Return the outputs of the inner module."""
-        return [self.outer.export(value) for value in self.inner.values()]
+        if self.whole is None:
+            return [self.outer.export(value) for value in self.inner.values()]
+        if not self.made:
+            self.made += [self.outer.outer(value) for value in spread(self.inner)]
+            list(leaves(self.whole))
+            self.outer.use(self.whole)
+        return self.made
+
+
+def _holds_modules(value: object) -> bool:
+    """Whether a value is a list of what modules give."""
+    if isinstance(value, list):
+        return any(map(_holds_modules, cast("list[object]", value)))
+    return isinstance(value, (Result, Inner))
 
 
 def names_of(instance: Instance) -> list[str]:

@@ -6,8 +6,20 @@ import pkgutil
 from importlib import import_module
 
 from specc.ops.base import OPS, Argument, Declaration, Entry, Helper, Op, ShapeError, Window
+from specc.ops.initializers import INITIALIZERS, Initializer
 
-__all__ = ["OPS", "Argument", "Declaration", "Entry", "Helper", "Op", "ShapeError", "Window"]
+__all__ = [
+    "INITIALIZERS",
+    "OPS",
+    "Argument",
+    "Declaration",
+    "Entry",
+    "Helper",
+    "Initializer",
+    "Op",
+    "ShapeError",
+    "Window",
+]
 
 for _module in pkgutil.iter_modules(__path__):
     import_module(f"{__name__}.{_module.name}")

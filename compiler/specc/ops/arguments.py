@@ -100,11 +100,11 @@ def integers(doc: str, *, minimum: int, longest: int = 8) -> Any:
     return argument(doc, schema, convert=as_tuple)
 
 
-def numbers(doc: str, *, above: float = 0, default: object = MISSING) -> Any:
-    """Declare a list of numbers, or a list of such lists."""
-    row = {"type": "array", "items": {"type": "number", "exclusiveMinimum": above}, "minItems": 1}
-    schema = {"anyOf": [row, {"type": "array", "items": row | {"minItems": 0}, "minItems": 1}]}
-    return argument(doc, schema, default=default)
+def numbers(doc: str, *, nested: bool = False) -> Any:
+    """Declare a list of positive numbers, or, `nested`, a list of such lists."""
+    row = {"type": "array", "items": {"type": "number", "exclusiveMinimum": 0}, "minItems": 1}
+    rows = {"type": "array", "items": row | {"minItems": 0}, "minItems": 1}
+    return argument(doc, rows if nested else row)
 
 
 def or_none(schema: dict[str, Any], default: object = None) -> dict[str, Any]:

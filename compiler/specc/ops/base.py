@@ -182,6 +182,20 @@ class Declaration:
         """Return the attributes and their values."""
         return {name: getattr(self, name) for name in self.arguments}
 
+    def construct(self, function: Expression, *, without: tuple[str, ...] = ()) -> Call:
+        """Call `function` with the attributes, leaving out those at torch's default."""
+        positional: list[Expression] = []
+        keywords: dict[str, Expression] = {}
+        for name, value in self.settings().items():
+            declared = self.arguments[name]
+            if name in without:
+                continue
+            if not declared.keyword:
+                positional.append(declared.written(value))
+            elif declared.required or formula(value) != formula(declared.default):
+                keywords[name] = declared.written(value)
+        return call(function, *positional, **keywords)
+
 
 class Op(Declaration):
     """A row's operation. Subclasses are dataclasses of their attributes; see `Conv2d`.
@@ -196,6 +210,9 @@ class Op(Declaration):
     optional: ClassVar[int] = 0
     """How many of the last inputs may be left out."""
 
+    is_open: ClassVar[bool] = False
+    """Whether any number of tensors, from one on, may stand for the last input."""
+
     passes_on_memory: ClassVar[bool] = False
     """Whether its value may lie in its input's memory."""
 
@@ -207,7 +224,8 @@ class Op(Declaration):
         """Whether it can be called with so many inputs."""
         if cls.inputs is None:
             return count >= 1
-        return len(cls.inputs) - cls.optional <= count <= len(cls.inputs)
+        most = count if cls.is_open else len(cls.inputs)
+        return len(cls.inputs) - cls.optional <= count <= most
 
     @property
     def helper(self) -> Helper | None:
@@ -243,20 +261,6 @@ class Op(Declaration):
         """Return the expression that builds the layer; `None` for an op without one."""
         helper = self.helper
         return self.construct(Name(helper.name) if helper else nn(type(self).__name__))
-
-    def construct(self, function: Expression, *, without: tuple[str, ...] = ()) -> Call:
-        """Call `function` with the attributes, leaving out those at torch's default."""
-        positional: list[Expression] = []
-        keywords: dict[str, Expression] = {}
-        for name, value in self.settings().items():
-            declared = self.arguments[name]
-            if name in without:
-                continue
-            if not declared.keyword:
-                positional.append(declared.written(value))
-            elif declared.required or formula(value) != formula(declared.default):
-                keywords[name] = declared.written(value)
-        return call(function, *positional, **keywords)
 
     def expression(self, inputs: tuple[Expression, ...]) -> Expression:
         """Return the expression that applies an op that has no constructor.

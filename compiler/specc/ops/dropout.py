@@ -1,17 +1,35 @@
-"""Dropout."""
+"""Dropout, of numbers, of channels, and of whole branches."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from specc.ops.arguments import flag, number
-from specc.ops.base import Op, op
+from specc.ops.base import Helper, Op, op
 from specc.ops.shapes import image
 
 if TYPE_CHECKING:
     from specc.values.dimensions import Shape
 
-__all__ = ["Dropout", "Dropout2d"]
+__all__ = ["Dropout", "Dropout2d", "StochasticDepth"]
+
+STOCHASTIC_DEPTH = Helper(
+    "StochasticDepth",
+    '''\
+class StochasticDepth(nn.Module):
+    """Zero images of a branch at random in training, divide the rest by ``1 - p``."""
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.p == 0:
+            return x
+        kept = x.new_empty(len(x), *(1 for _ in x.shape[1:])).bernoulli_(1 - self.p)
+        return x * (kept / (1 - self.p) if self.p < 1 else kept)
+''',
+)
 
 
 def _probability() -> float:
@@ -45,3 +63,21 @@ class Dropout2d(Op):
         """Return the input's shape."""
         image(inputs[0])
         return inputs[0]
+
+
+@op
+class StochasticDepth(Op):
+    """Zero images of a branch at random in training, divide the rest by ``1 - p``.
+
+    `torchvision.ops.StochasticDepth` by rows. Huang et al., Deep Networks with Stochastic Depth,
+    2016.
+    """
+
+    passes_on_memory = True
+
+    p: float = number("Share of images that is zeroed in training.", minimum=0, maximum=1)
+
+    @property
+    def helper(self) -> Helper:
+        """The class itself."""
+        return STOCHASTIC_DEPTH

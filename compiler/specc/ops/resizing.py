@@ -15,13 +15,31 @@ from specc.ops.arguments import (
     pair,
     pair_schemas,
 )
-from specc.ops.base import Op, ShapeError, argument, call, nn, op
+from specc.ops.base import Helper, Op, ShapeError, argument, call, nn, op
 from specc.ops.shapes import image
 from specc.values.dimensions import Dim, Shape, floor_divide, multiply
 from specc.values.expression import Attribute, Expression, Index, Literal, Name, Slice
 from specc.values.traced import formula
 
-__all__ = ["PixelShuffle", "Upsample"]
+__all__ = ["PixelShuffle", "Reorg", "Upsample"]
+
+REORG = Helper(
+    "Reorg",
+    '''\
+class Reorg(nn.Module):
+    """Positions to channels in Darknet's order: first the channels are spread over a larger map."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, c, h, w = x.shape
+        s = self.stride
+        x = x.reshape(n, c // s**2, h, s, w, s).permute(0, 3, 5, 1, 2, 4)
+        return x.reshape(n, c * s**2, h // s, w // s)
+''',
+)
 
 FACTOR = {"type": "number", "exclusiveMinimum": 0, "maximum": LARGEST}
 
@@ -123,3 +141,34 @@ class PixelShuffle(Op):
             message = f"{channels} channels do not make squares of {factor} by {factor}"
             raise ShapeError("E0405", message, argument="upscale_factor", inputs=(0,))
         return (n, channels // factor**2, multiply(height, factor), multiply(width, factor))
+
+
+@op
+class Reorg(Op):
+    """Positions to channels in Darknet's order, which is not that of `torch.nn.PixelUnshuffle`.
+
+    (N, C, H, W) becomes (N, C * s * s, H / s, W / s). Darknet reads the numbers of a map as one of
+    (C / s / s, H * s, W * s), takes every s-th row and column of that, first those of the first
+    row, and reads what results as the output. `yolov2.weights` is trained on this order. Redmon and
+    Farhadi, YOLO9000, 2017, section 2, the passthrough layer.
+    """
+
+    stride: int = integer("What height and width are divided by, s.")
+
+    @property
+    def helper(self) -> Helper:
+        """The class itself."""
+        return REORG
+
+    def shape(self, *inputs: Shape) -> Shape:
+        """Return (N, C * s * s, H / s, W / s)."""
+        n, channels, height, width = image(inputs[0])
+        s = self.stride
+        if not isinstance(channels, int) or channels % s**2:
+            message = f"{channels} channels do not make squares of {s} by {s}"
+            raise ShapeError("E0405", message, argument="stride", inputs=(0,))
+        for side in (height, width):
+            if isinstance(side, int) and side % s:
+                message = f"a side of {side} does not divide into steps of {s}"
+                raise ShapeError("E0405", message, argument="stride", inputs=(0,))
+        return (n, channels * s**2, floor_divide(height, s), floor_divide(width, s))

@@ -22,6 +22,7 @@ from specc.values.expression import (
     Series,
     Slice,
     Star,
+    Turn,
     Unary,
 )
 from specc.values.traced import (
@@ -78,18 +79,21 @@ def _reversed(values: list[object]) -> list[object]:
 
 FUNCTIONS: dict[str, Callable[..., object]] = {
     "ceil": math.ceil,
+    "exp": math.exp,
     "floor": math.floor,
     "len": len,
+    "log": math.log,
     "make_divisible": make_divisible,
     "max": max,
     "min": min,
     "range": _ranged,
     "reversed": _reversed,
     "round": round,
+    "sqrt": math.sqrt,
     "sum": sum,
 }
 _KNOWN = ", ".join(f"`{name}`" for name in FUNCTIONS)
-_TRACEABLE = {"ceil", "floor", "make_divisible", "max", "min", "round"}
+_TRACEABLE = {"ceil", "exp", "floor", "log", "make_divisible", "max", "min", "round", "sqrt"}
 
 _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add,
@@ -155,6 +159,9 @@ class Evaluator:
     def _name(self, node: Name) -> object:
         return self.lookup(node.id, node.at)
 
+    def _turn(self, node: Turn) -> object:
+        return self.lookup(node.id, node.at)
+
     def _series(self, node: Series) -> list[object] | tuple[object, ...]:
         values: list[object] = []
         for item in node.items:
@@ -186,7 +193,9 @@ class Evaluator:
             self._fail(f"`{node.operator}` needs a number", node.at)
         if node.operator == "+":
             return value
-        return -value if not isinstance(value, Traced) else self._binary_of("*", -1, value, node.at)
+        if not isinstance(value, Traced):
+            return -value
+        return self._open(-value, Unary("-", formula(value)))
 
     def _binary(self, node: Binary) -> object:
         left, right = self(node.left), self(node.right)
@@ -294,6 +303,8 @@ class Evaluator:
         except (TypeError, ZeroDivisionError, AttributeError):
             given = ", ".join(map(_kind, values)) or "no argument"
             self._fail(f"`{name}` cannot take this: {given}", node.at)
+        if _is_number(value):
+            self._bounded(cast("float", value), node.at)
         if name in _TRACEABLE and any(isinstance(v, Traced) for v in values):
             expression = Call(node.function, tuple(formula(v) for v in values))
             return self._open(cast("float", value), expression)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = [
     "Attribute",
@@ -22,7 +25,9 @@ __all__ = [
     "Series",
     "Slice",
     "Star",
+    "Turn",
     "Unary",
+    "placed",
     "shifted",
 ]
 
@@ -97,6 +102,11 @@ class Name(Expression):
     """A name; `_` stands for "infer this"."""
 
     id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Turn(Name):
+    """The name of a repeated row's turn, which stands for its number within that row only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,17 +209,24 @@ class Call(Expression):
 
 def shifted(expression: Expression, by: int) -> Expression:
     """Return the expression with all its positions moved."""
+    return placed(expression, lambda at: (at[0] + by, at[1] + by))
+
+
+def placed(expression: Expression, place: Callable[[At], At]) -> Expression:
+    """Return the expression with another place for each of its positions."""
     changes: dict[str, Any] = {
-        item.name: _shifted_value(getattr(expression, item.name), by)
+        item.name: _placed_value(getattr(expression, item.name), place)
         for item in dataclasses.fields(expression)
     }
-    start, end = expression.at
-    return dataclasses.replace(expression, **changes | {"at": (start + by, end + by)})
+    if isinstance(expression, Call):
+        named = expression.keywords
+        changes["keywords"] = tuple((name, placed(v, place), place(at)) for name, v, at in named)
+    return dataclasses.replace(expression, **changes | {"at": place(expression.at)})
 
 
-def _shifted_value(value: object, by: int) -> object:
+def _placed_value(value: object, place: Callable[[At], At]) -> object:
     if isinstance(value, Expression):
-        return shifted(value, by)
+        return placed(value, place)
     if isinstance(value, tuple):
-        return tuple(_shifted_value(item, by) for item in cast("tuple[object, ...]", value))
+        return tuple(_placed_value(item, place) for item in cast("tuple[object, ...]", value))
     return value

@@ -8,6 +8,7 @@ before and while that is done.
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from typing import TYPE_CHECKING, cast
 
@@ -38,6 +39,7 @@ LONGEST_EXPRESSION = 2000
 DEEPEST_BRACKETS = 24
 DEEPEST_EXPRESSION = 100
 
+_LINE_BREAK = re.compile(r"\r\n?|\n")
 _NAME_PARTS = "name its parts under `let`"
 
 _BINARY: dict[type[ast.operator], str] = {
@@ -97,13 +99,19 @@ def _syntax_error(text: str, error: Exception) -> ExpressionError:
     if not isinstance(error, SyntaxError):
         message = "this expression is too large to read"
         return ExpressionError(message, (0, len(text)), _NAME_PARTS, "E0212")
-    start = max(0, min((error.offset or 1) - 1, len(text) - 1))
+    place = _line_starts(text)[(error.lineno or 1) - 1] + (error.offset or 1) - 1
+    start = max(0, min(place, len(text) - 1))
     said = (error.msg or "invalid syntax").removesuffix(". Perhaps you forgot a comma?")
     said = said.partition(" (detected")[0].replace("'", "`")
     message = (
         "this is not an expression" if said == "invalid syntax" else f"not an expression: {said}"
     )
     return ExpressionError(message, (start, start + 1), _syntax_help(text), "E0204")
+
+
+def _line_starts(text: str) -> list[int]:
+    """Return the offset of each line, as Python counts them, and once more that of the end."""
+    return [0, *(found.end() for found in _LINE_BREAK.finditer(text)), len(text)]
 
 
 def _syntax_help(text: str) -> str:
@@ -120,20 +128,19 @@ class _Reader:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.ascii = text.isascii()
-        self.encoded = b"" if self.ascii else text.encode()
+        self.starts = _line_starts(text)
         self.depth = 0
 
-    def column(self, offset: int) -> int:
-        """Turn Python's UTF-8 offset into a character offset."""
-        return offset if self.ascii else len(self.encoded[:offset].decode(errors="ignore"))
+    def place(self, line: int, offset: int) -> int:
+        """Turn Python's line and UTF-8 offset into a character offset."""
+        start, end = self.starts[line - 1 : line + 1]
+        return start + len(self.text[start:end].encode()[:offset].decode(errors="ignore"))
 
     def at(self, node: ast.expr | ast.keyword) -> At:
-        end = node.end_col_offset
-        start = self.column(node.col_offset)
-        if node.lineno != 1 or (node.end_lineno or 1) != 1:
-            return (0, len(self.text))
-        return (start, self.column(end) if end is not None else start + 1)
+        start = self.place(node.lineno, node.col_offset)
+        if node.end_lineno is None or node.end_col_offset is None:
+            return start, start + 1
+        return start, self.place(node.end_lineno, node.end_col_offset)
 
     def read(self, node: ast.expr) -> Expression:
         method = getattr(self, f"read_{type(node).__name__.lower()}", None)

@@ -7,19 +7,24 @@ parameters that gives it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from specc.values.expression import (
     Attribute,
     Binary,
     Call,
+    Compare,
+    Conditional,
     Expression,
     Index,
     Literal,
+    Logic,
     Mapping,
     Name,
     Series,
     Star,
+    Turn,
+    Unary,
 )
 
 if TYPE_CHECKING:
@@ -31,14 +36,19 @@ __all__ = [
     "Traced",
     "TracedFloat",
     "TracedInt",
+    "at_turn",
+    "fold",
     "formula",
     "names_in",
+    "outside_turns",
     "plain",
     "size",
     "substitute",
     "traced",
 ]
 
+
+T = TypeVar("T")
 
 LARGEST_FORMULA = 64
 """Names, numbers and operations of a formula that a reader of the emitted class still follows."""
@@ -92,9 +102,14 @@ def _rewrite(expression: Expression, change: Callable[[Name], Expression]) -> Ex
             return change(expression)
         case Binary(operator, left, right):
             return Binary(operator, _rewrite(left, change), _rewrite(right, change))
+        case Unary(operator, operand):
+            return Unary(operator, _rewrite(operand, change))
         case Call(function, arguments, keywords):
             changed = tuple(_rewrite(argument, change) for argument in arguments)
-            return Call(function, changed, keywords)
+            named = tuple((name, _rewrite(value, change), at) for name, value, at in keywords)
+            return Call(function, changed, named)
+        case Series(items, is_tuple):
+            return Series(tuple(_rewrite(item, change) for item in items), is_tuple)
         case _:
             return expression
 
@@ -112,7 +127,33 @@ def substitute(value: int, replacements: MappingType[str, object]) -> int:
     rewritten = fold(_rewrite(value.formula, lambda name: formula(replacements[name.id])))
     if size(rewritten) > LARGEST_FORMULA:
         return int(value)
-    return cast("int", traced(int(value), rewritten))
+    return outside_turns(cast("int", traced(int(value), rewritten)))
+
+
+def at_turn(expression: Expression, number: int) -> Expression:
+    """Write an expression for one turn, with the turn's number in the place of its name."""
+    return _rewrite(expression, lambda name: Literal(number) if isinstance(name, Turn) else name)
+
+
+def outside_turns(value: T) -> T:
+    """Return a value as other rows may write it: a number that depends on the turn is a number."""
+    if isinstance(value, Traced) and _has_turn(value.formula):
+        return cast("T", plain(value))
+    return value
+
+
+def _has_turn(expression: Expression) -> bool:
+    match expression:
+        case Turn():
+            return True
+        case Binary(_, left, right):
+            return _has_turn(left) or _has_turn(right)
+        case Unary(_, operand):
+            return _has_turn(operand)
+        case Call(_, arguments):
+            return any(map(_has_turn, arguments))
+        case _:
+            return False
 
 
 def names_in(expression: Expression) -> set[str]:
@@ -120,16 +161,18 @@ def names_in(expression: Expression) -> set[str]:
     match expression:
         case Name(name):
             return {name}
-        case Binary(_, left, right):
+        case Binary(_, left, right) | Compare(_, left, right):
             return names_in(left) | names_in(right)
         case Call(_, arguments, keywords):
             parts = [*arguments, *(value for _, value, _ in keywords)]
             return set[str]().union(*map(names_in, parts))
-        case Series(items):
+        case Series(items) | Logic(_, items):
             return set[str]().union(*map(names_in, items))
+        case Conditional(test, then, otherwise):
+            return names_in(test) | names_in(then) | names_in(otherwise)
         case Mapping(items):
             return set[str]().union(*(names_in(value) for _, value in items))
-        case Attribute(value, _) | Star(value):
+        case Attribute(value, _) | Star(value) | Unary(_, value):
             return names_in(value)
         case Index(value, index):
             return names_in(value) | names_in(index)
@@ -142,6 +185,8 @@ def size(expression: Expression) -> int:
     match expression:
         case Binary(_, left, right):
             return 1 + size(left) + size(right)
+        case Unary(_, operand):
+            return 1 + size(operand)
         case Call(_, arguments):
             return 1 + sum(map(size, arguments))
         case Series(items):
@@ -152,6 +197,12 @@ def size(expression: Expression) -> int:
 
 def fold(expression: Expression) -> Expression:
     """Compute the arithmetic between literals."""
+    if isinstance(expression, Unary):
+        match fold(expression.operand):
+            case Literal(int() | float() as number):
+                return Literal(-number)
+            case operand:
+                return Unary(expression.operator, operand)
     if not isinstance(expression, Binary):
         return expression
     left, right = fold(expression.left), fold(expression.right)

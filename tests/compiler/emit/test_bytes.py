@@ -9,7 +9,7 @@ import specc
 from specc.emit.module import emit_module
 
 SPECS = sorted(ROOT.glob("specs/*.yaml"))
-CASES = sorted(ROOT.glob("tests/cases/*/spec.yaml"))
+CASES = [path.with_name("spec.yaml") for path in sorted(ROOT.glob("tests/cases/*/model.py"))]
 
 
 @pytest.mark.parametrize(

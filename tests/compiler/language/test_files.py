@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import inspect
 
+import torch
 from agreement import agree, compiled
+
+import specc
 
 BODY = """
     class: Body
@@ -77,7 +80,7 @@ def test_stages_are_methods(spec):
     assert "return self.heads(self.features(images))" in compiled(path).source
 
 
-def test_stages_that_would_need_more_than_one_value_stay_one_method(spec):
+def test_a_stage_takes_what_it_reads(spec):
     path = spec("""
         inputs: {images: [N, 3, 32, 32]}
         layers:
@@ -85,8 +88,71 @@ def test_stages_that_would_need_more_than_one_value_stay_one_method(spec):
           b: Add()(a, images)
         stages: {features: a, heads: b}
         """)
-    agree(path)
-    assert "def features" not in compiled(path).source
+    assert list(inspect.signature(agree(path).heads).parameters) == ["images", "a"]
+
+
+def test_stages_that_hand_on_several_values(spec):
+    path = spec("""
+        inputs: {images: [N, 4, 32, 32]}
+        layers:
+          a: Conv2d(_, 4, 1)
+          b: Conv2d(_, 4, 1)
+          c: Add()(a, b)
+          maps: {for: {m: "[a, b, c]"}, op: "Conv2d(_, 4, 1)(m)"}
+          pair: {for: {m: maps}, op: Pair()(m)}
+          cell: {repeat: 2, op: "Cell()(a, pair.q[0])"}
+          last: Cat(dim=1)(cell, pair.p, maps[1])
+        stages: {one: b, two: pair, three: cell, four: last}
+        outputs: {last: last, a: a, maps: maps}
+        modules:
+          Pair:
+            layers:
+              p: Conv2d(_, 4, 1)
+              q: Conv2d(_, 4, 1)
+            outputs: [p, q]
+          Cell:
+            inputs: [s, t]
+            layers:
+              u: Conv2d(_, 4, 1)(s)
+              v: Conv2d(_, 4, 1)(t)
+            outputs: [u, v]
+        """)
+    module = agree(path)
+    images = torch.rand(2, 4, 32, 32)
+    torch.manual_seed(0)
+    module = specc.load(path)
+    a, b = module.one(images)
+    maps, p, q = module.two(a, b)
+    whole = module.four(a, maps, p, module.three(a, q))
+    for part, together in zip(whole, module(images), strict=True):
+        assert len(part) == len(together)
+        assert all(map(torch.equal, part, together))
+
+
+def test_a_stage_that_ends_with_a_shared_row_tapped_elsewhere(spec):
+    path = spec("""
+        inputs: {images: [N, 4, 32, 32]}
+        layers:
+          each: {for: {m: "[images, images]"}, shared: true, op: Sides()(m)}
+          end: ReLU()(each[0].left)
+        stages: {one: each, two: end}
+        modules:
+          Sides:
+            layers:
+              left: Conv2d(_, 4, 1)
+              right: Conv2d(_, 4, 1)
+        """)
+    assert list(inspect.signature(agree(path).two).parameters) == ["each"]
+
+
+def test_files_that_use_one_another(tmp_path):
+    head = "specc: 1\nname: {0}\ninputs: {{x: [N, 3, 8, 8]}}\nuse: {{{1}: {1}.yaml}}\nlayers: {{a: {1}()}}\n"
+    (tmp_path / "one.yaml").write_text(head.format("one", "other"))
+    (tmp_path / "other.yaml").write_text(head.format("other", "one"))
+    (found,) = specc.compile(tmp_path / "one.yaml").diagnostics
+    assert (found.code, found.labels[0].span.text) == ("E0308", "other")
+    assert (found.labels[0].span.line, found.labels[0].span.column) == (5, 13)
+    assert "take this call out" in (found.help or "")
 
 
 def test_a_module_that_is_handed_over_is_the_one_that_was_named(tmp_path):

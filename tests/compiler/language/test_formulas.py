@@ -40,8 +40,13 @@ layers:
 POWERS = "layers: {a: 'Conv2d(_, (w ** 2) ** 1 // w, 1)', b: 'Conv2d(_, (-2) ** 2 * w, 1)'}\n"
 SUMS = "layers: {a: 'Conv2d(_, sum([w, 8]), 1)', b: 'Conv2d(_, max([w, 8]), 1)'}\n"
 
+SIGNS = "layers: {a: 'Conv2d(_, -(1 - w), 1)', b: 'Conv2d(_, 40 - -(w // 3 * 2) % 5, 1)'}\n"
+LOGARITHMS = (
+    "layers: {a: 'Conv2d(_, round(exp(log(w) / 2)), 1)', b: 'Conv2d(_, ceil(sqrt(w)), 1)'}\n"
+)
 
-@pytest.mark.parametrize("text", [LIST_OF_MAPS, ITEMS, POWERS, SUMS])
+
+@pytest.mark.parametrize("text", [LIST_OF_MAPS, ITEMS, POWERS, SUMS, SIGNS, LOGARITHMS])
 @pytest.mark.parametrize("w", [16, 4])
 def test_the_class_is_the_spec_at_other_values(text: str, w: int, tmp_path: Path) -> None:
     """Where `w` is an argument of the class, it means there what it means in the spec."""

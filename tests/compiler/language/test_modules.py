@@ -81,6 +81,30 @@ def test_a_parameter_names_an_op_or_a_module(spec):
     assert "first.norm.weight" not in agree(path, Norm="Identity").state_dict()
 
 
+def test_classes_are_named_for_what_was_handed_over(spec):
+    path = spec("""
+        inputs: {images: [N, 3, 8, 8]}
+        layers:
+          a: Unit(SiLU, Plain)
+          b: Unit(ReLU, Plain)
+        modules:
+          Unit:
+            params: {Act: module, conv: module}
+            layers:
+              conv_: conv(4)
+              act: Act()
+          Plain:
+            params: {out: int}
+            layers:
+              - Conv2d(_, out, 1)
+        """)
+    agree(path)
+    source = compiled(path).source
+    assert "class UnitSiLU(" in source
+    assert "class UnitReLU(" in source
+    assert "`Unit` of the spec, with `ReLU`." in source
+
+
 def test_equal_structures_share_a_class(spec):
     path = spec("""
         inputs: {images: [N, 3, 8, 8]}

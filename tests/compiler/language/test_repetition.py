@@ -230,3 +230,84 @@ def test_uses_of_a_shared_instance_that_are_tapped_at_different_places(spec):
               last: Conv2d(_, 6, 1)
         """)
     agree(path)
+
+
+@pytest.mark.parametrize("left_out", ["i == 1", "i == 1 or i == 2", "i == 0", "i == 3"])
+def test_a_recurrence_that_leaves_turns_out(left_out, spec):
+    path = spec(f"""
+        inputs: {{images: [N, 4, 32, 32]}}
+        layers:
+          chain:
+            for: {{i: range(4)}}
+            if: not ({left_out})
+            op: Conv2d(_, 4, 1)(chain[i - 1] if i else images)
+          sums:
+            for: {{i: range(4), m: chain}}
+            if: not ({left_out})
+            op: Add()(m, sums[i - 1] if i else images)
+        outputs: [chain, sums]
+        """)
+    built = 4 - len([turn for turn in range(4) if f"== {turn}" in left_out])
+    assert len(agree(path).state_dict()) == 2 * built
+
+
+@pytest.mark.parametrize(
+    ("op", "first"),
+    [
+        ("Conv2d(_, 8, 3, 1, 1)", "{stride: 2, out_channels: 6}"),
+        ("Conv2d(_, 8, 3, padding=1)", "{stride: 2, out_channels: 6}"),
+        ("Conv2d(_, 8, 3, padding=1, stride=1)", "{stride: 2, out_channels: 6}"),
+        ("Block(8, 1)", "{stride: 2, out: 6}"),
+        ("Block(8)", "{stride: 2, out: 6}"),
+    ],
+)
+def test_first_takes_the_place_of_an_argument(op, first, spec):
+    path = spec(f"""
+        inputs: {{images: [N, 4, 32, 32]}}
+        layers:
+          body: {{repeat: 2, first: {first}, op: "{op}"}}
+        modules:
+          Block:
+            params: {{out: int, stride: 1}}
+            layers:
+              - Conv2d(_, out, 3, stride, 1)
+        """)
+    model = compiled(path)
+    agree(path)
+    widths = [node.shape[1:] for node in model.hierarchy.nodes() if node.kind == "Conv2d"]
+    assert widths == [(6, 16, 16), (8, 16, 16)]
+
+
+def test_turns_left_out_pass_on_what_nothing_else_reads(spec):
+    path = spec("""
+        inputs: {images: [N, 4, 32, 32]}
+        layers:
+          a: Conv2d(_, 4, 1)
+          none:
+            for: {i: [1, 2]}
+            if: i > 5
+            op: ReLU()(a)
+          b: Conv2d(_, 4, 1)(images)
+          some:
+            for: {i: [1, 2], m: "[b, none[0]]"}
+            if: i > 1
+            op: Conv2d(_, 4, 1)(m)
+        outputs: [none, some]
+        """)
+    assert len(agree(path).state_dict()) == 6
+
+
+def test_a_loop_over_nothing(spec):
+    path = spec("""
+        inputs: {images: [N, 4, 32, 32]}
+        params: {extra: 0}
+        layers:
+          stem: Conv2d(_, 4, 1)
+          more:
+            for: {i: range(extra)}
+            op: Conv2d(_, 4, 1)(more[i - 1] if i else stem)
+          both: Cat(dim=1)([stem, *more])
+        """)
+    assert [found.code for found in compiled(path).diagnostics] == ["W0605"]
+    agree(path)
+    assert agree(path, extra=2).state_dict().keys() >= {"more.0.weight", "more.1.weight"}

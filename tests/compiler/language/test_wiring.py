@@ -46,6 +46,32 @@ def test_taps_through_two_levels(spec):
     assert "class Outputs(NamedTuple)" in compiled(path).source
 
 
+def test_a_tap_through_three_levels_ends_at_a_module(spec):
+    path = spec("""
+        inputs: {images: [N, 3, 16, 16]}
+        layers:
+          body: Outer()
+          maps: [body.inner.deep, body]
+          heads:
+            for: {m: maps}
+            op: Conv2d(_, 2, 1)(m)
+        modules:
+          Outer:
+            layers:
+              inner: Inner()
+              last: Conv2d(_, 7, 1)
+          Inner:
+            layers:
+              deep: Deep()
+              tail: Conv2d(_, 6, 1)
+          Deep:
+            layers:
+              - Conv2d(_, 5, 1)
+              - ReLU()
+        """)
+    assert [head.in_channels for head in agree(path).heads] == [5, 7]
+
+
 def test_a_tapped_list_runs_in_slices(spec):
     path = spec("""
         inputs: {images: [N, 3, 16, 16]}
