@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import difflib
 import sys
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from specc.cli.files import write_whole
-from specc.cli.output import show
+from specc.cli.output import show, show_sarif
 from specc.cli.selection import add_values, compile_selected
 from specc.documents import Findings
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
+    from specc.documents import Diagnostic
     from specc.driver import Model
 
 __all__ = ["add_arguments", "run"]
@@ -31,6 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--check", action="store_true", help="write nothing; fail if a file is stale"
     )
+    parser.add_argument(
+        "--format", choices=("text", "sarif"), default="text", help="how findings are printed"
+    )
     add_values(parser)
 
 
@@ -39,21 +45,51 @@ def run(options: argparse.Namespace) -> int:
     if options.values and options.output is None and not options.check:
         print("specc build: --set changes what is emitted: say where with -o DIR", file=sys.stderr)
         return 2
+    found: list[Diagnostic] = []
+    is_sarif = options.format == "sarif"
+    tell = found.extend if is_sarif else show
+    with redirect_stdout(sys.stderr) if is_sarif else nullcontext():
+        code = _build(options, tell)
+    return max(code, show_sarif(found)) if is_sarif else code
+
+
+def _build(options: argparse.Namespace, tell: Callable[[list[Diagnostic]], None]) -> int:
+    """Compile all, and write unless two would write one file."""
+    models = [_compile(path, options, tell) for path in options.specs]
+    good = [model for model in models if model is not None]
+    clash = _clash(good)
+    if clash is not None:
+        first, second = clash
+        message = f"{first.path} and {second.path} are both named `{first.name}`"
+        print(f"specc build: {message}: rename one, or build each to its own -o", file=sys.stderr)
+        return 2
     folder = options.output or FOLDER
-    return max(_build(path, options, folder) for path in options.specs)
+    write = _check if options.check else _write
+    codes = [write(model, folder / f"{model.name}.py") for model in good]
+    return max([*codes, int(None in models)])
 
 
-def _build(path: str, options: argparse.Namespace, folder: Path) -> int:
+def _compile(
+    path: str, options: argparse.Namespace, tell: Callable[[list[Diagnostic]], None]
+) -> Model | None:
+    """Return a model to emit, or nothing after telling its errors."""
     try:
         model = compile_selected(path, options)
-        show(model.diagnostics)
-        if not model.ok:
-            return 1
-        target = folder / f"{model.name}.py"
-        return _check(model, target) if options.check else _write(model, target)
+        tell(model.diagnostics)
     except Findings as findings:
-        show(findings.diagnostics)
-        return 1
+        tell(findings.diagnostics)
+        return None
+    return model if model.ok else None
+
+
+def _clash(models: list[Model]) -> tuple[Model, Model] | None:
+    """Return two models of different files that would be written to one."""
+    written: dict[str, Model] = {}
+    for model in models:
+        other = written.setdefault(model.name, model)
+        if Path(other.path).resolve() != Path(model.path).resolve():
+            return other, model
+    return None
 
 
 def _check(model: Model, target: Path) -> int:

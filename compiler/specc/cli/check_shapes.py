@@ -6,16 +6,27 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from specc.cli.output import show
+from specc.cli.figures import (
+    count_text,
+    field_text,
+    findings_data,
+    head,
+    shape_data,
+    totals,
+    unreadable,
+)
+from specc.cli.output import show, show_sarif
 from specc.cli.selection import add_values, compile_selected, size
 from specc.cli.table import Column, table
+from specc.cli.valid_sizes import is_askable, size_range, sizes_of, sizes_report, sizes_text
 from specc.cli.verify import verify
-from specc.documents import Findings, render_json
+from specc.documents import Findings
 from specc.values.dimensions import shape_text
 
 if TYPE_CHECKING:
     import argparse
 
+    from specc.documents import Diagnostic
     from specc.driver import Model
     from specc.ir.graph import Expectation, Node
 
@@ -37,8 +48,20 @@ COLUMNS = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's flags."""
     parser.add_argument("specs", nargs="+", metavar="SPEC[:VARIANT]", help="spec files")
-    parser.add_argument("--input", type=size, metavar="512|512x640", help="another input size")
-    parser.add_argument("--format", choices=("table", "json"), default="table")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--input", type=size, metavar="512|512x640", help="another input size")
+    which.add_argument(
+        "--valid-sizes",
+        type=size_range,
+        metavar="64..1024[:STEP]",
+        help="tell which square inputs it takes, and at which row the others break",
+    )
+    parser.add_argument(
+        "--format",
+        choices=("table", "json", "sarif"),
+        default="table",
+        help="json: an object a line; sarif: the findings of all specs",
+    )
     parser.add_argument(
         "--verify", action="store_true", help="run the emitted module on fake tensors and compare"
     )
@@ -47,7 +70,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Check each spec; the part that resolved is shown even where others did not."""
+    if options.valid_sizes and (options.verify or options.format == "sarif"):
+        message = "--valid-sizes goes with neither --verify nor --format sarif"
+        print(f"specc check-shapes: {message}", file=sys.stderr)
+        return 2
+    if options.format == "sarif":
+        return show_sarif(found for path in options.specs for found in _findings(path, options))
     return max(_check(path, options) for path in options.specs)
+
+
+def _findings(path: str, options: argparse.Namespace) -> list[Diagnostic]:
+    try:
+        return compile_selected(path, options, options.input).diagnostics
+    except Findings as findings:
+        return findings.diagnostics
 
 
 def _check(path: str, options: argparse.Namespace) -> int:
@@ -55,10 +91,15 @@ def _check(path: str, options: argparse.Namespace) -> int:
     try:
         model = compile_selected(path, options, options.input)
     except Findings as findings:
-        show(findings.diagnostics, is_json=is_json)
+        if is_json:
+            print(json.dumps(unreadable(path, findings)))
+        else:
+            show(findings.diagnostics)
         return 1
+    if options.valid_sizes and is_askable(model):
+        return _sizes(model, path, options)
     if is_json:
-        print(json.dumps(_report(model), indent=2))
+        print(json.dumps(_report(model)))
     else:
         print(_text(model))
         sys.stdout.flush()
@@ -66,6 +107,17 @@ def _check(path: str, options: argparse.Namespace) -> int:
     if not model.ok:
         return 1
     return verify(model) if options.verify else 0
+
+
+def _sizes(model: Model, path: str, options: argparse.Namespace) -> int:
+    """Answer `--valid-sizes`; a model that takes no size at all is an error."""
+    asked = options.valid_sizes
+    found = sizes_of(model, path, options)
+    if options.format == "json":
+        print(json.dumps(sizes_report(model, found, asked)))
+    else:
+        print(sizes_text(model, found, asked))
+    return 0 if found.valid else 1
 
 
 def _text(model: Model) -> str:
@@ -94,24 +146,19 @@ def _row(model: Model, node: Node, wanted: Expectation | None) -> list[str]:
     expected = "" if wanted is None else shape_text(wanted.expected)
     shape = shape_text(node.shape) if node.shape is not None else "?"
     field = costs.fields.get(path)
-    sees = "" if node.op is None or field is None else _pair(field.size)
+    sees = "" if node.op is None or field is None else field_text(field)
     mark = ""
     if path in model.hierarchy.failed:
         mark = "<- failed"
     elif wanted is not None and wanted.expected != wanted.actual:
         mark = "<- not as expected"
-    parameters, macs = costs.parameters.get(path, 0), costs.macs.get(path, 0)
-    figures = [f"{parameters:,}" if parameters else "", f"{macs:,}" if macs else ""]
+    figures = [count_text(costs.parameters.get(path)), count_text(costs.macs.get(path))]
     return [path, node.name or "", node.kind, expected, shape, *figures, sees, mark]
-
-
-def _pair(sides: tuple[int, int]) -> str:
-    return str(sides[0]) if sides[0] == sides[1] else f"{sides[0]}x{sides[1]}"
 
 
 def _report(model: Model) -> dict[str, Any]:
     costs = model.facts.costs
-    expected = {e.node: [_plain(side) for side in e.expected] for e in model.hierarchy.expectations}
+    expected = {e.node: shape_data(e.expected) for e in model.hierarchy.expectations}
     rows = [
         {
             "index": index,
@@ -119,7 +166,7 @@ def _report(model: Model) -> dict[str, Any]:
             "name": node.name,
             "op": node.kind,
             "expected": expected.get(node.path),
-            "shape": None if node.shape is None else [_plain(side) for side in node.shape],
+            "shape": shape_data(node.shape),
             "parameters": costs.parameters.get(node.path, 0),
             "macs": costs.macs.get(node.path),
             "receptive_field": list(costs.fields[node.path].size)
@@ -129,17 +176,5 @@ def _report(model: Model) -> dict[str, Any]:
         }
         for index, node in enumerate(model.hierarchy.nodes())
     ]
-    totals = {"parameters": model.parameters, "macs": model.macs, "boxes": model.boxes}
-    found = json.loads(render_json(model.diagnostics))["diagnostics"]
-    return (
-        {"version": 1, "name": model.name, "spec": model.path, "ok": model.ok}
-        | totals
-        | {
-            "rows": rows,
-            "diagnostics": found,
-        }
-    )
-
-
-def _plain(side: object) -> int | str:
-    return int(side) if isinstance(side, int) else str(side)
+    found = findings_data(model.diagnostics)
+    return head(model) | totals(model) | {"rows": rows, "diagnostics": found}

@@ -9,8 +9,10 @@ from pathlib import Path
 __all__ = ["write_whole"]
 
 
-def write_whole(target: Path, content: bytes) -> None:
+def write_whole(target: Path, content: bytes, *, mode: int = 0o644) -> None:
     """Write a file: there is the old one, or the new one, and never a half.
+
+    `mode` are its rights.
 
     Raises:
         OSError: it cannot be written; the old file is as it was.
@@ -20,7 +22,7 @@ def write_whole(target: Path, content: bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-        Path(temporary).chmod(0o644)
+        Path(temporary).chmod(mode)
         Path(temporary).replace(target)
     finally:
         Path(temporary).unlink(missing_ok=True)

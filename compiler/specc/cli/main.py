@@ -9,7 +9,8 @@ import argparse
 import sys
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING
+from keyword import iskeyword
+from typing import TYPE_CHECKING, Any
 
 import specc
 from specc.cli.output import show
@@ -18,16 +19,23 @@ from specc.documents import Findings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["COMMANDS", "main"]
+__all__ = ["COMMANDS", "command_module", "main"]
 
 COMMANDS = {
     "build": "write the PyTorch module of a spec",
     "check-shapes": "show every row's shape and cost, and compare with what the spec expects",
+    "summary": "show what each module gives and costs",
+    "diff": "show the rows, shapes and costs in which two models differ",
+    "expand": "print a spec with all that it repeats, decides and uses written out",
+    "fmt": "bring specs into the canonical layout",
     "viz": "draw a spec's graph",
+    "weights": "show what checkpoints call a spec's tensors, and carry weights across",
+    "import": "make a spec of another project's description of a network",
     "schema": "print the JSON Schema of spec files",
     "explain": "explain a diagnostic's code",
     "ops": "list the ops, or describe one",
     "zoo": "list or copy the specs that come with specc",
+    "completion": "print a script that completes `specc` in your shell",
 }
 PLUGINS = "specc.commands"
 
@@ -51,6 +59,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return 130
+
+
+def command_module(name: str) -> Any:
+    """Return the module of a command, which has `add_arguments` and `run`."""
+    return import_module(f"specc.cli.{name.replace('-', '_')}{'_' * iskeyword(name)}")
 
 
 def _plugin(arguments: list[str]) -> int | None:
@@ -80,7 +93,7 @@ def _parser(wanted: str) -> argparse.ArgumentParser:
             name, help=purpose, description=purpose[0].upper() + purpose[1:] + "."
         )
         if name == wanted:
-            module = import_module(f"specc.cli.{name.replace('-', '_')}")
+            module = command_module(name)
             module.add_arguments(command)
             command.set_defaults(run=module.run)
     if wanted not in COMMANDS:

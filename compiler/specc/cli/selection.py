@@ -10,7 +10,7 @@ from specc.documents.scalars import resolve
 if TYPE_CHECKING:
     from specc.driver import Model
 
-__all__ = ["add_values", "compile_selected", "size"]
+__all__ = ["add_values", "compile_selected", "depth", "size"]
 
 
 def add_values(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +41,14 @@ def size(text: str) -> tuple[int, int]:
         message = f"{text!r} is not a size such as 512 or 512x640"
         raise argparse.ArgumentTypeError(message)
     return int(parts[0]), int(parts[-1])
+
+
+def depth(text: str) -> int:
+    """Read how many levels of modules to open."""
+    if not text.isdigit():
+        message = f"{text!r} is not a depth: 0, 1, 2, ..."
+        raise argparse.ArgumentTypeError(message)
+    return int(text)
 
 
 def compile_selected(

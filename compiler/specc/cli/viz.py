@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from specc.cli.files import write_whole
 from specc.cli.output import show
-from specc.cli.selection import add_values, compile_selected, size
+from specc.cli.selection import add_values, compile_selected, depth, size
 
 if TYPE_CHECKING:
+    import argparse
+
     from specc.draw import Picture
 
 __all__ = ["add_arguments", "run"]
@@ -25,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--depth",
-        type=_depth,
+        type=depth,
         metavar="N",
         help="draw modules below depth N as one box (default: as deep as stays readable)",
     )
@@ -83,10 +84,3 @@ def _extent(picture: Picture, *, is_chosen: bool) -> str:
     if picture.skipped:
         told.append(f"{picture.skipped:,} rows in the middle of long modules are folded")
     return "; ".join(told)
-
-
-def _depth(text: str) -> int:
-    if not text.isdigit():
-        message = f"{text!r} is not a depth: 0, 1, 2, ..."
-        raise argparse.ArgumentTypeError(message)
-    return int(text)

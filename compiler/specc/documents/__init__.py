@@ -1,8 +1,8 @@
 """Positioned, safe YAML, and diagnostics that point into it.
 
 `load` reads a file into nodes that know their place; whatever it finds wrong comes as one
-`Findings`, for `render_text` or `render_json` to show. A phase of its own collects into a
-`Report`.
+`Findings`, for `render_text`, `render_json` or `render_sarif` to show. A phase of its own collects
+into a `Report`.
 """
 
 from specc.documents.characters import mend, quoted, unusual
@@ -11,6 +11,7 @@ from specc.documents.diagnostics import Diagnostic, Findings, Label, Report
 from specc.documents.nodes import Mapping, Node, Scalar, Sequence, Value, plain
 from specc.documents.reader import read
 from specc.documents.render import render_json, render_text
+from specc.documents.sarif import render_sarif
 from specc.documents.source import Source, Span
 from specc.documents.suggest import suggest
 from specc.documents.yaml import load, parse
@@ -35,6 +36,7 @@ __all__ = [
     "quoted",
     "read",
     "render_json",
+    "render_sarif",
     "render_text",
     "suggest",
     "unusual",

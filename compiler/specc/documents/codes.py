@@ -57,6 +57,8 @@ CODES: dict[str, str] = {
     "E0311": "unknown parameter",
     "E0312": "used file with errors",
     "E0313": "shared row with two shapes",
+    "E0314": "tensor that a row does not have",
+    "E0315": "stages that do not divide the rows",
     # E04: shapes
     "E0401": "channels that do not match",
     "E0402": "map that collapses",
@@ -66,6 +68,7 @@ CODES: dict[str, str] = {
     "E0406": "wrong number of dimensions",
     "E0407": "arguments that do not go together",
     "E0408": "input that the op cannot take",
+    "E0409": "tensor that cannot be filled so",
     "E0410": "row that gives another shape than expected",
     "E0411": "model with other figures than expected",
     # E05: detection
@@ -73,8 +76,23 @@ CODES: dict[str, str] = {
     "E0502": "channels that do not make boxes",
     "E0503": "heads and anchors that disagree",
     "E0504": "unknown output",
+    "E0505": "output that is not rows of boxes",
+    "E0506": "detector for one number of classes",
+    # E07: weights
+    "E0701": "pattern of keys that cannot be read",
+    "E0702": "tensor that a map of weights leaves out",
+    "E0703": "two tensors from one",
+    "E0704": "no part of a key",
+    "E0705": "pattern that fits nothing",
+    # E08: files of other projects
+    "E0801": "no file of Darknet",
+    "E0802": "section without a counterpart",
+    "E0803": "option without a counterpart",
+    "E0804": "layer that does not fit what it takes",
     # W06: advice
     "W0601": "dead row",
     "W0602": "unused parameter",
     "W0603": "unused module or file",
+    "W0604": "detector without a size",
+    "W0605": "loop over nothing",
 }

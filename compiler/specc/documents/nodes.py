@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from specc.documents.places import Place, places
 from specc.documents.source import Span
 
 Value: TypeAlias = str | int | float | bool | None
@@ -12,9 +13,8 @@ Value: TypeAlias = str | int | float | bool | None
 class Scalar:
     """One value: text, number, truth value or null.
 
-    `span` covers it as written, quotes included; `content` leaves the quotes out, so that for a
-    scalar of one line without escapes `content.text` is the raw text. `plain` says that no quotes
-    and no block style were used.
+    `span` covers it as written, quotes included; `content` leaves the quotes out. `plain` says
+    that no quotes and no block style were used.
     """
 
     value: Value
@@ -23,9 +23,34 @@ class Scalar:
     content: Span
 
     @property
-    def name(self) -> str:
-        """The scalar as the name of a mapping's entry: `3:` and `"3":` are the same name."""
+    def text(self) -> str:
+        """What it says, folded and with escapes resolved; of a number, how it is written."""
         return self.value if isinstance(self.value, str) else self.content.text
+
+    @property
+    def is_as_written(self) -> bool:
+        """Whether `text` stands in the file character for character."""
+        return self.text == self.content.text
+
+    def places(self) -> list[Place]:
+        """Where in `content` each character of `text` starts and ends."""
+        quote = None if self.plain else self.span.text[:1]
+        return places(self.text, self.content.text, quote)
+
+    def part(self, start: int, end: int) -> Span:
+        """The span of the characters of `text` from `start` up to `end`."""
+        if self.is_as_written:
+            return self.content.within(start, end)
+        found = [*self.places(), (len(self.content.text),) * 2]
+        last = len(found) - 1
+        return self.content.within(
+            found[min(start, last)][0], found[min(max(end - 1, start), last)][1]
+        )
+
+    @property
+    def name(self) -> str:
+        """The text as the name of a mapping's entry: `3:` and `"3":` are the same name."""
+        return self.text
 
 
 @dataclass(slots=True, eq=False)

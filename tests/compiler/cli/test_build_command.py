@@ -45,6 +45,28 @@ def test_a_variant_has_a_file_of_its_own(capsys: Capture) -> None:
     assert "(N, 16, 30, 30)" in Path("generated/net_big.py").read_text()
 
 
+@pytest.mark.parametrize("check", [[], ["--check"]])
+def test_two_specs_of_one_name(check: list[str], folder: Path, capsys: Capture) -> None:
+    other = (folder / "good.yaml").read_text().replace("32, 32", "64, 64").replace("-> 30", "")
+    (folder / "other.yaml").write_text(other)
+    done = specc(capsys, "build", "good.yaml", "other.yaml", *check)
+    assert (done.code, done.out) == (2, "")
+    assert "good.yaml and other.yaml are both named `net`" in done.err
+    assert not (folder / "generated").exists()
+
+
+def test_a_variant_of_the_name_of_another_spec(folder: Path, capsys: Capture) -> None:
+    other = (folder / "good.yaml").read_text().replace("name: net", "name: net_big")
+    (folder / "other.yaml").write_text(other)
+    done = specc(capsys, "build", "good.yaml:big", "other.yaml")
+    assert done.code == 2
+    assert "good.yaml and other.yaml are both named `net_big`" in done.err
+
+
+def test_one_spec_twice(folder: Path, capsys: Capture) -> None:
+    assert specc(capsys, "build", "good.yaml", str(folder / "good.yaml")).code == 0
+
+
 def test_check(capsys: Capture) -> None:
     specc(capsys, "build", "good.yaml")
     assert specc(capsys, "build", "--check", "good.yaml").code == 0

@@ -69,3 +69,16 @@ def test_json_with_an_error(spec: str, code: str, capsys: Capture) -> None:
     assert set(found["labels"][0]) == {
         "path", "line", "column", "end_line", "end_column", "text", "primary",
     }  # fmt: skip
+
+
+def test_json_of_several_specs_is_an_object_a_line(capsys: Capture) -> None:
+    specs = ["good.yaml", "bad.yaml", "missing.yaml", "good.yaml:big"]
+    done = specc(capsys, "check-shapes", *specs, "--format", "json")
+    assert (done.code, done.err) == (1, "")
+    reports = [json.loads(line) for line in done.out.splitlines()]
+    assert [(report["spec"], report["ok"]) for report in reports] == [
+        ("good.yaml", True), ("bad.yaml", False), ("missing.yaml", False), ("good.yaml", True),
+    ]  # fmt: skip
+    assert [report.get("name") for report in reports] == ["net", "net", None, "net_big"]
+    codes = [[found["code"] for found in report["diagnostics"]] for report in reports]
+    assert codes == [[], ["E0205"], ["E0101"], []]
