@@ -1,7 +1,8 @@
 """Boxes: overlap, clipping, and the offsets that a network learns.
 
 A box is (x1, y1, x2, y2) in pixels of the network input, its last corner excluded, so that its
-width is x2 - x1.
+width is x2 - x1. An anchor is a box too; behind its four numbers may be four more, the box of the
+cell that it stands in, of which only what is made for cells takes notice.
 """
 
 from dataclasses import dataclass
@@ -15,16 +16,19 @@ def area(boxes: Tensor) -> Tensor:
     return (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
 
 
+@torch.no_grad()
 def iou(first: Tensor, second: Tensor) -> Tensor:
-    """Intersection over union of all pairs: (..., N, 4), (..., M, 4) -> (..., N, M).
+    """Intersection over union of all pairs: (..., N, 4), (..., M, 4) -> (..., N, M); no gradient.
 
     Two boxes without area give NaN (0/0), which no threshold takes for an overlap.
     """
-    a, b = first[..., :, None, :], second[..., None, :, :]
-    width = torch.minimum(a[..., 2], b[..., 2]) - torch.maximum(a[..., 0], b[..., 0])
-    height = torch.minimum(a[..., 3], b[..., 3]) - torch.maximum(a[..., 1], b[..., 1])
-    shared = width.clamp(min=0) * height.clamp(min=0)
-    return shared / (area(a) + area(b) - shared)
+    x1, y1, x2, y2 = first[..., :4, None].unbind(dim=-2)  # (..., N, 1)
+    u1, v1, u2, v2 = second[..., :4].mT.contiguous()[..., None, :].unbind(dim=-3)  # (..., 1, M)
+    width = torch.minimum(x2, u2).sub_(torch.maximum(x1, u1)).clamp_(min=0)
+    height = torch.minimum(y2, v2).sub_(torch.maximum(y1, v1)).clamp_(min=0)
+    shared = width.mul_(height)
+    joined = area(first)[..., :, None] + area(second)[..., None, :]
+    return shared.div_(joined.sub_(shared))
 
 
 def clip(boxes: Tensor, size: tuple[int, int]) -> Tensor:
@@ -37,13 +41,18 @@ def clip(boxes: Tensor, size: tuple[int, int]) -> Tensor:
 
 def centres_and_sizes(boxes: Tensor) -> tuple[Tensor, Tensor]:
     """Split (..., 4) corners into centres (..., 2) and widths and heights (..., 2)."""
-    sizes = boxes[..., 2:] - boxes[..., :2]
+    sizes = boxes[..., 2:4] - boxes[..., :2]
     return boxes[..., :2] + 0.5 * sizes, sizes
 
 
 def from_centres(centres: Tensor, sizes: Tensor) -> Tensor:
     """Corners (..., 4) of boxes given by centres (..., 2) and sizes (..., 2)."""
     return torch.cat((centres - 0.5 * sizes, centres + 0.5 * sizes), dim=-1)
+
+
+def cells_of(anchors: Tensor) -> Tensor:
+    """Boxes (A, 4) of the cells of anchors (A, 8)."""
+    return anchors[..., 4:]
 
 
 @dataclass(frozen=True)
@@ -79,4 +88,66 @@ class BoxCoder:
         return torch.stack([like.new_full((), weight) for weight in self.weights])
 
 
-KINDS = {"BoxCoder": BoxCoder}
+@dataclass(frozen=True)
+class BoxLinearCoder:
+    """Boxes as distances from the anchors' centres: Tian et al., FCOS, ICCV 2019, equation 1.
+
+    Offsets are the distances to the box's left, top, right and bottom, in units of the anchor's
+    width and height, as torchvision's coder of the same name has them.
+    """
+
+    def encode(self, boxes: Tensor, anchors: Tensor) -> Tensor:
+        """Offsets (..., A, 4) that lead from anchors (A, 4) to boxes (..., A, 4)."""
+        centres, sizes = centres_and_sizes(anchors)
+        before, behind = centres - boxes[..., :2], boxes[..., 2:] - centres
+        return torch.cat((before / sizes, behind / sizes), dim=-1)
+
+    def decode(self, offsets: Tensor, anchors: Tensor) -> Tensor:
+        """Boxes (..., A, 4) where offsets (..., A, 4) lead from anchors (A, 4)."""
+        centres, sizes = centres_and_sizes(anchors)
+        before, behind = offsets[..., :2] * sizes, offsets[..., 2:] * sizes
+        return torch.cat((centres - before, centres + behind), dim=-1)
+
+
+@dataclass(frozen=True)
+class CellCoder:
+    """Boxes by their place in a cell: Redmon and Farhadi, YOLO9000, CVPR 2017, section 2, figure 3.
+
+    The centre is the cell's first corner moved by sigmoids of the first two offsets, in units of the
+    cell's sides; width and height are the anchor's times the exponentials of the others. Anchors
+    are (A, 8), with their cells.
+    """
+
+    def encode(self, boxes: Tensor, anchors: Tensor) -> Tensor:
+        """Offsets (..., A, 4) that lead from anchors (A, 8) to boxes (..., A, 4).
+
+        A centre at the cell's edge has an infinite offset, outside none (NaN).
+        """
+        centres, sizes = centres_and_sizes(boxes)
+        start, side = self._cells(anchors)
+        _, anchor_sizes = centres_and_sizes(anchors)
+        place = ((centres - start) / side).logit()
+        return torch.cat((place, torch.log(sizes / anchor_sizes)), dim=-1)
+
+    def decode(self, offsets: Tensor, anchors: Tensor) -> Tensor:
+        """Boxes (..., A, 4) where offsets (..., A, 4) lead from anchors (A, 8)."""
+        start, side = self._cells(anchors)
+        _, anchor_sizes = centres_and_sizes(anchors)
+        return from_centres(
+            start + offsets[..., :2].sigmoid() * side, offsets[..., 2:].exp() * anchor_sizes
+        )
+
+    @staticmethod
+    def _cells(anchors: Tensor) -> tuple[Tensor, Tensor]:
+        """First corners (A, 2) and sides (A, 2) of the anchors' cells."""
+        cells = cells_of(anchors)
+        return cells[..., :2], cells[..., 2:] - cells[..., :2]
+
+
+Coder = BoxCoder | BoxLinearCoder | CellCoder
+
+KINDS: dict[str, type[Coder]] = {
+    "BoxCoder": BoxCoder,
+    "BoxLinearCoder": BoxLinearCoder,
+    "CellCoder": CellCoder,
+}

@@ -6,7 +6,7 @@ that uses them stand in one place, and a key that nothing reads is an error here
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any, TypeVar, cast
 
 FORMAT = 1
@@ -37,13 +37,24 @@ class Input:
         require("input.channels", self.channels, ("RGB", "BGR"))
         require("input.resize", self.resize, ("stretch",))
 
+    @property
+    def preprocess(self) -> dict[str, Any]:
+        """All but the size: what weights are trained on, whatever the network they are in."""
+        return {name: value for name, value in asdict(self).items() if name != "size"}
+
 
 @dataclass(frozen=True)
 class Outputs:
-    """Names of the module's outputs: box offsets (N, A, 4) and class logits (N, A, C)."""
+    """Names of the module's outputs.
+
+    Box offsets (N, A, 4), class logits (N, A, C), and center-ness or objectness logits (N, A, 1) if
+    the loss reads them.
+    """
 
     boxes: str
     classes: str
+    centerness: str | None = None
+    objectness: str | None = None
 
 
 def require(where: str, value: str, known: Sequence[str]) -> None:
@@ -67,7 +78,10 @@ def record(cls: type[T], literal: Any, where: str) -> T:
 
 
 def freeze(value: Any) -> Any:
-    """Return the value with its lists made tuples, at every depth."""
+    """Return the value with its lists made tuples, at every depth of lists and mappings."""
+    if isinstance(value, dict):
+        entries = cast(dict[str, Any], value).items()
+        return {name: freeze(item) for name, item in entries}
     if isinstance(value, (list, tuple)):
         return tuple(freeze(item) for item in cast(Sequence[Any], value))
     return value

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from specc_runtime.boxes import iou
+from specc_runtime.boxes import area, cells_of, centres_and_sizes, iou
 
 NOTHING = -1
 UNDECIDED = -2
@@ -24,48 +24,132 @@ class Assigned(NamedTuple):
 
     boxes: Tensor  # (B, A, 4), the anchor itself where there is no object
     labels: Tensor  # (B, A), class, NOTHING or UNDECIDED
+    objects: Tensor  # (B, M, 4), all objects of a picture, without area where there are fewer
+
+
+def assign(found: Tensor, anchors: Tensor, boxes: Tensor, labels: Tensor) -> Assigned:
+    """Look up the objects that indices (B, A) point at among boxes (B, M, 4), labels (B, M)."""
+    matched = found >= 0
+    index = found.clamp(min=0)
+    of_object = boxes.gather(1, index[..., None].expand(-1, -1, 4))
+    return Assigned(
+        torch.where(matched[..., None], of_object, anchors[:, :4]),
+        torch.where(matched, labels.gather(1, index), found),
+        torch.where(labels[..., None] >= 0, boxes, 0.0),
+    )
 
 
 @dataclass(frozen=True)
 class IoUMatch:
-    """Match by overlap: Liu et al., SSD, section 2.2, Matching strategy.
+    """Match by overlap: SSD, section 2.2; Faster R-CNN, section 3.1.2; RetinaNet, section 4.
 
     An anchor takes the object that it overlaps most if their IoU is at least `foreground`; below
     `background` it is background. With `best_for_each_object` the anchor that overlaps an object
-    most takes it however small the overlap; of objects that share that anchor the last wins.
+    most takes it however small the overlap; of objects that share that anchor the last wins. With
+    `allow_low_quality_matches` all anchors that overlap some object most, and at all, take the object
+    that they overlap most themselves: torchvision's `Matcher` with that setting.
     """
 
     foreground: float = 0.5
     background: float = 0.5
     best_for_each_object: bool = True
+    allow_low_quality_matches: bool = False
 
     def __call__(self, anchors: Tensor, boxes: Tensor, labels: Tensor) -> Assigned:
         """Match anchors (A, 4) with boxes (B, M, 4), labels (B, M), M >= 1."""
-        found = self.indices(anchors, boxes, labels)
-        matched = found >= 0
-        index = found.clamp(min=0)
-        of_object = boxes.gather(1, index[..., None].expand(-1, -1, 4))
-        return Assigned(
-            torch.where(matched[..., None], of_object, anchors),
-            torch.where(matched, labels.gather(1, index), found),
-        )
+        return assign(self.indices(anchors, boxes, labels), anchors, boxes, labels)
 
     def indices(self, anchors: Tensor, boxes: Tensor, labels: Tensor) -> Tensor:
         """Index (B, A) of each anchor's object, or NOTHING or UNDECIDED."""
         real = labels >= 0
         overlap = torch.where(real[..., None], iou(boxes, anchors), -1.0)  # (B, M, A)
-        best, index = overlap.max(dim=1)
-        index = torch.where(best < self.foreground, UNDECIDED, index)
+        best, own = overlap.max(dim=1)
+        index = torch.where(best < self.foreground, UNDECIDED, own)
         index = torch.where(best < self.background, NOTHING, index)
-        return self._force(index, overlap, real) if self.best_for_each_object else index
-
-    @staticmethod
-    def _force(index: Tensor, overlap: Tensor, real: Tensor) -> Tensor:
-        objects = torch.arange(real.shape[1], device=real.device)
-        winner = torch.full_like(index, NOTHING).scatter_reduce(
-            1, overlap.argmax(dim=2), torch.where(real, objects, NOTHING), "amax"
-        )
+        if self.allow_low_quality_matches:
+            most = overlap.amax(dim=2, keepdim=True)
+            index = torch.where(((overlap == most) & (most > 0)).any(dim=1), own, index)
+        if not self.best_for_each_object:
+            return index
+        winner = claims(overlap.argmax(dim=2), real, len(anchors))
         return torch.where(winner >= 0, winner, index)
 
 
-KINDS = {"IoUMatch": IoUMatch}
+def claims(anchor: Tensor, real: Tensor, anchors: int) -> Tensor:
+    """Index (B, A) of the object that claims an anchor, or NOTHING; of several the last.
+
+    Object (B, M) claims `anchor` (B, M) where it is `real` (B, M).
+    """
+    objects = torch.arange(real.shape[1], device=real.device)
+    nobody = torch.full((len(real), anchors), NOTHING, device=real.device)
+    return nobody.scatter_reduce(1, anchor, torch.where(real, objects, NOTHING), "amax")
+
+
+@dataclass(frozen=True)
+class CenterSampling:
+    """Match by place and scale: Tian et al., FCOS, ICCV 2019, section 3.2, and PAMI 2020.
+
+    Anchors are squares, one a cell. One takes an object if its centre lies inside, less than `radius`
+    sides from the object's centre along both axes, and the farthest side of the object is more than
+    `nearest` and less than `farthest` sides away; the smallest anchors take all that are nearer,
+    the largest all that are farther. Of several objects the one of the smallest area wins, and of
+    equal ones the first.
+    """
+
+    radius: float = 1.5
+    nearest: float = 4.0
+    farthest: float = 8.0
+
+    def __call__(self, anchors: Tensor, boxes: Tensor, labels: Tensor) -> Assigned:
+        """Match anchors (A, 4) with boxes (B, M, 4), labels (B, M), M >= 1."""
+        return assign(self.indices(anchors, boxes, labels), anchors, boxes, labels)
+
+    def indices(self, anchors: Tensor, boxes: Tensor, labels: Tensor) -> Tensor:
+        """Index (B, A) of each anchor's object, or NOTHING."""
+        centres, sizes = centres_and_sizes(anchors)
+        side = sizes[:, 0]
+        start, end = boxes[:, :, None, :2], boxes[:, :, None, 2:]  # (B, M, 1, 2)
+        reach = torch.maximum(centres - start, end - centres).amax(dim=-1)  # (B, M, A)
+        least = torch.minimum(centres - start, end - centres).amin(dim=-1)
+        off = (centres - (start + end) / 2).abs().amax(dim=-1)
+        smallest, largest = side == side.min(), side == side.max()
+        fits = (least > 0) & (off < self.radius * side) & (labels >= 0)[..., None]
+        fits &= (reach > self.nearest * side) | smallest
+        fits &= (reach < self.farthest * side) | largest
+        smaller, index = torch.where(fits, area(boxes)[..., None], torch.inf).min(dim=1)
+        return torch.where(smaller < torch.inf, index, NOTHING)
+
+
+@dataclass(frozen=True)
+class CellMatch:
+    """Match by place and shape: Redmon and Farhadi, YOLOv3, 2018, section 2.1, as Darknet does it.
+
+    An object takes one anchor, of all maps' anchors whose cell holds its centre the one whose width
+    and height overlap its own most, both laid around one centre. Of objects that share an anchor
+    the last wins.
+    """
+
+    def __call__(self, anchors: Tensor, boxes: Tensor, labels: Tensor) -> Assigned:
+        """Match anchors (A, 8), with their cells, with boxes (B, M, 4), labels (B, M), M >= 1."""
+        return assign(self.indices(anchors, boxes, labels), anchors, boxes, labels)
+
+    def indices(self, anchors: Tensor, boxes: Tensor, labels: Tensor) -> Tensor:
+        """Index (B, A) of each anchor's object, or NOTHING."""
+        start, end = cells_of(anchors).split(2, dim=-1)
+        centres, sizes = centres_and_sizes(boxes)
+        centres, sizes = centres[:, :, None], sizes[:, :, None]  # (B, M, 1, 2)
+        _, shapes = centres_and_sizes(anchors)
+        inside = ((start <= centres) & (centres < end)).all(dim=-1)  # (B, M, A)
+        shared = torch.minimum(sizes, shapes).prod(dim=-1)
+        overlap = shared / (sizes.prod(dim=-1) + shapes.prod(dim=-1) - shared)
+        best, anchor = torch.where(inside, overlap, -1.0).max(dim=2)
+        return claims(anchor, (best > 0) & (labels >= 0), len(anchors))
+
+
+Match = CellMatch | CenterSampling | IoUMatch
+
+KINDS: dict[str, type[Match]] = {
+    "CellMatch": CellMatch,
+    "CenterSampling": CenterSampling,
+    "IoUMatch": IoUMatch,
+}

@@ -5,10 +5,12 @@ A generated file is the user's own code and runs when it is loaded, like any Pyt
 
 import hashlib
 import importlib.util
+import inspect
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -23,13 +25,7 @@ from specc_runtime.contract import (
     freeze,
     record,
 )
-
-
-class Predictions(NamedTuple):
-    """What a network says of each anchor."""
-
-    offsets: Tensor  # (B, A, 4)
-    logits: Tensor  # (B, A, C), class 0 background
+from specc_runtime.predictions import Predictions
 
 
 @dataclass(frozen=True)
@@ -46,12 +42,22 @@ class Emitted:
 
     @property
     def num_classes(self) -> int:
-        """Number of classes that the spec was written for, background included."""
+        """Number of class outputs that the spec was written for, background's included if it has one."""
         return int(self.literal["num_classes"])
 
-    def build(self, num_classes: int | None = None) -> "Detector":
-        """The detector, freshly initialised, for `num_classes` classes including background."""
-        count = num_classes or self.num_classes
+    @property
+    def background(self) -> int:
+        """Number of class outputs that are no class of the data: 1 for a softmax, 0 for sigmoids."""
+        return component(losses.KINDS, self.literal.get("loss"), "loss").background
+
+    def build(self, classes: int | None = None) -> "Detector":
+        """The detector, freshly initialised, for `classes` classes, background not counted.
+
+        Raises `ContractError`.
+        """
+        if "num_classes" not in inspect.signature(self.network).parameters:
+            raise ContractError(f"{self.path}: the network takes no num_classes")
+        count = self.num_classes if classes is None else classes + self.background
         return Detector(self.network(num_classes=count), self.literal, count)
 
 
@@ -62,6 +68,8 @@ def load(path: Path) -> Emitted:
     if not isinstance(literal, dict):
         raise ContractError(f"{path}: no DETECTOR, so there is no loss and no boxes to train")
     literal = cast(dict[str, Any], literal)
+    if "num_classes" not in literal:
+        raise ContractError(f"{path}: DETECTOR lacks num_classes")
     if literal.get("format") != FORMAT:
         raise ContractError(
             f"{path}: DETECTOR has format {literal.get('format')!r}, this runtime reads {FORMAT}; "
@@ -112,12 +120,27 @@ class Detector(nn.Module):
         self.criterion = component(losses.KINDS, literal.get("loss"), "loss")
         self.select = component(decode.KINDS, literal.get("select"), "select")
         make_anchors = component(anchors.KINDS, literal.get("anchors"), "anchors")
-        starts = make_anchors(freeze(literal.get("maps", ())), self.input.size)
-        self.register_buffer("anchors", starts, persistent=False)
+        maps = freeze(literal.get("maps", ()))
+        self.register_buffer("anchors", make_anchors(maps, self.input.size), persistent=False)
+        self.levels = tuple(
+            height * width * count
+            for (height, width), count in zip(maps, make_anchors.per_cell, strict=True)
+        )
         for name in ("mean", "std"):
             values = torch.tensor(getattr(self.input, name)).view(3, 1, 1)
             self.register_buffer(name, values, persistent=False)
+        self._check_cells()
         self._check_outputs()
+
+    def expect(self, preprocess: Mapping[str, Any]) -> None:
+        """Bring images into the form that some weights were trained on, as `Input.preprocess` has it.
+
+        Raises `ContractError`.
+        """
+        literal = {"size": self.input.size, **preprocess}
+        self.input = record(Input, literal, "input")
+        for name, values in (("mean", self.input.mean), ("std", self.input.std)):
+            getattr(self, name).copy_(torch.tensor(values).view(3, 1, 1))
 
     def normalise(self, images: Tensor) -> Tensor:
         """The network's input from images (B, 3, H, W), RGB, 0 to 255, of any dtype."""
@@ -127,10 +150,8 @@ class Detector(nn.Module):
     def forward(self, images: Tensor) -> Predictions:
         """What the network says of images (B, 3, H, W) as `normalise` takes them, in float32."""
         outputs = self.network(self.normalise(images))
-        return Predictions(
-            getattr(outputs, self.outputs.boxes).float(),
-            getattr(outputs, self.outputs.classes).float(),
-        )
+        named = (getattr(self.outputs, key) for key in self.criterion.reads)
+        return Predictions(*(getattr(outputs, name).float() for name in named))
 
     def loss(self, predictions: Predictions, targets: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """The parts of the loss, to be summed, given boxes (B, M, 4) and labels (B, M).
@@ -138,19 +159,35 @@ class Detector(nn.Module):
         Labels count classes from 0 without background; -1 is padding.
         """
         assigned = self.match(self.anchors, targets, labels)
-        offsets = self.coder.encode(assigned.boxes, self.anchors)
-        return self.criterion(predictions.offsets, predictions.logits, offsets, assigned.labels)
+        return self.criterion(predictions, assigned, self.coder, self.anchors)
 
     def detect(self, predictions: Predictions) -> decode.Detections:
         """The boxes found, in pixels of the network's input, clipped to it."""
         found = self.coder.decode(predictions.offsets, self.anchors)
-        scores = predictions.logits.softmax(dim=-1)[..., 1:]
-        return self.select(boxes.clip(found, self.input.size), scores)
+        scores = self.criterion.scores(predictions)
+        return self.select(boxes.clip(found, self.input.size), scores, self.levels)
+
+    def _check_cells(self) -> None:
+        for part in (self.coder, self.match):
+            if (
+                isinstance(part, boxes.CellCoder | matching.CellMatch)
+                and self.anchors.shape[1] == 4
+            ):
+                kind = type(part).__name__
+                raise ContractError(f"DETECTOR: {kind} needs the cells of BoxPriors")
 
     def _check_outputs(self) -> None:
-        """Run the network on the meta device: names and shapes of its outputs must fit."""
-        wanted = {self.outputs.boxes: 4, self.outputs.classes: self.num_classes}
-        images = torch.empty(1, 3, *self.input.size, device="meta")
+        """Run the network on the meta device: names and shapes of its outputs must fit.
+
+        On two images, since a norm in training takes more than one value of each channel.
+        """
+        columns = {"boxes": 4, "classes": self.num_classes, "centerness": 1, "objectness": 1}
+        for key in self.criterion.reads:
+            if getattr(self.outputs, key) is None:
+                kind = type(self.criterion).__name__
+                raise ContractError(f"DETECTOR: outputs lacks {key}, which {kind} reads")
+        wanted = {getattr(self.outputs, key): columns[key] for key in self.criterion.reads}
+        images = torch.empty(2, 3, *self.input.size, device="meta")
         tensors = {**dict(self.network.named_parameters()), **dict(self.network.named_buffers())}
         on_meta = {name: value.to("meta") for name, value in tensors.items()}
         outputs = torch.func.functional_call(self.network, on_meta, (images,))
@@ -158,7 +195,7 @@ class Detector(nn.Module):
             value = getattr(outputs, name, None)
             if not isinstance(value, Tensor):
                 raise ContractError(f"DETECTOR: outputs names {name!r}, which the network lacks")
-            if value.shape != (1, len(self.anchors), columns):
+            if value.shape != (2, len(self.anchors), columns):
                 raise ContractError(
                     f"DETECTOR: the anchors need {name} of shape "
                     f"(N, {len(self.anchors)}, {columns}), the network gives "

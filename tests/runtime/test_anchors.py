@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 import torch
 
+from specc_runtime.anchors import AnchorGrid
 from specc_runtime.boxes import centres_and_sizes
 from specc_runtime.contract import ContractError
 
-from . import torchvision_ssd
+from . import torchvision_one_stage, torchvision_ssd
 from .ssd300 import DEFAULT_BOXES, MAPS, SIZE
 
 torch.set_num_threads(1)
@@ -80,3 +81,31 @@ def test_rows_come_before_columns():
 def test_a_list_of_the_wrong_length_is_an_error():
     with pytest.raises(ContractError, match="6 sizes, 6 ratios and 6 strides for 6 maps"):
         replace(DEFAULT_BOXES, sizes=DEFAULT_BOXES.sizes[1:])(MAPS, (SIZE, SIZE))
+
+
+RETINANET_SIZES = tuple(
+    (float(s), float(int(s * 2 ** (1 / 3))), float(int(s * 2 ** (2 / 3))))
+    for s in (32, 64, 128, 256, 512)
+)
+
+
+@pytest.mark.parametrize(
+    ("size", "maps", "total"),
+    [
+        ((800, 800), ((100, 100), (50, 50), (25, 25), (13, 13), (7, 7)), 120087),
+        ((320, 320), ((40, 40), (20, 20), (10, 10), (5, 5), (3, 3)), 19206),
+        ((800, 1344), ((100, 168), (50, 84), (25, 42), (13, 21), (7, 11)), 201_600),
+    ],
+)
+def test_a_grid_of_anchors_is_torchvisions(size, maps, total):
+    grid = AnchorGrid(sizes=RETINANET_SIZES, ratios=(0.5, 1.0, 2.0))
+    ours = grid(maps, size)
+    theirs = torchvision_one_stage.anchors(RETINANET_SIZES, (0.5, 1.0, 2.0), maps, size)
+    assert torch.equal(ours, theirs)
+    assert grid.per_cell == (9,) * 5
+    assert len(ours) == total
+
+
+def test_a_grid_needs_sizes_for_each_map():
+    with pytest.raises(ContractError, match="5 sizes for 2 maps"):
+        AnchorGrid(sizes=RETINANET_SIZES, ratios=(1.0,))(((8, 8), (4, 4)), (64, 64))

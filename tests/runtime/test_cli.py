@@ -155,9 +155,9 @@ def test_the_help_lists_the_recipe(capsys):
     assert "weight_decay=0.0005" in capsys.readouterr().out
 
 
-def test_a_spec_is_compiled_into_the_runs_folder_first(tmp_path):
-    made = cli._generated(str(ROOT / "specs/ssd_light.yaml"), tmp_path / "run")
-    assert made == tmp_path / "run" / "model.py"
+def test_a_spec_is_compiled_first(tmp_path):
+    made = cli._generated(str(ROOT / "specs/ssd_light.yaml"), tmp_path)
+    assert made == tmp_path / "model.py"
     assert "class LightSSD(nn.Module):" in made.read_text()
 
 

@@ -30,7 +30,7 @@ def test_boxes_are_stretched_to_the_original():
 def test_a_detector_that_knows_the_truth_scores_1(tmp_path):
     synth.write(tmp_path, images=20, seed=2)
     dataset = open_dataset(tmp_path, "train")
-    detector = model.load(TINY).build(len(dataset.classes) + 1)
+    detector = model.load(TINY).build(len(dataset.classes))
     seen = iter(range(len(dataset)))
 
     def truth(images):

@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from torchvision.models.detection import _utils as detection
+from torchvision.ops import box_iou
 
 from specc_runtime.matching import NOTHING, UNDECIDED, IoUMatch
 
@@ -66,3 +68,16 @@ def test_padding_matches_nothing_wherever_it_lies():
     boxes = start[None, [10, 4000]].clone()
     assigned = IoUMatch()(start, boxes, torch.tensor([[NOTHING, NOTHING]]))
     assert (assigned.labels == NOTHING).all()
+
+
+def test_low_quality_matches_keep_the_anchors_own_object_ties_included():
+    start = torch.tensor([[0.0, 0, 8, 8], [8.0, 0, 16, 8], [0.0, 8, 8, 16], [40.0, 40, 48, 48]])
+    boxes = torch.tensor([[[6.0, 2, 10, 6], [0.0, 0, 8, 6], [90.0, 90, 99, 99], [0.0, 0, 0, 0]]])
+    labels = torch.tensor([[4, 5, 6, NOTHING]])
+    match = IoUMatch(0.5, 0.4, best_for_each_object=False, allow_low_quality_matches=True)
+    # Object 0 overlaps anchors 0 and 1 alike, and 0 has a better one; object 2 overlaps none.
+    assert match.indices(start, boxes, labels).tolist() == [[1, 0, NOTHING, NOTHING]]
+    without = IoUMatch(0.5, 0.4, best_for_each_object=False)
+    assert without.indices(start, boxes, labels).tolist() == [[1, NOTHING, NOTHING, NOTHING]]
+    matcher = detection.Matcher(0.5, 0.4, allow_low_quality_matches=True)
+    assert matcher(box_iou(boxes[0, :2], start)).tolist() == [1, 0, NOTHING, NOTHING]

@@ -32,8 +32,23 @@ def changed(tmp_path: Path, *edits: tuple[str, str]) -> Path:
         ("DETECTOR = {", "OTHER = {", "no DETECTOR"),
         ('"format": 1', '"format": 2', "has format 2, this runtime reads 1"),
         ("MODEL = TinySSD", "MODEL = TinySSSD", "does not load: NameError: name 'TinySSSD'"),
-        ('"DefaultBoxes"', '"Circles"', r"anchors.kind is 'Circles'; this runtime knows Def"),
-        ('"MultiBoxLoss"', '"FocalLoss"', "loss.kind is 'FocalLoss'"),
+        (
+            '"DefaultBoxes"',
+            '"Circles"',
+            r"anchors.kind is 'Circles'; this runtime knows AnchorGrid, D",
+        ),
+        ('"MultiBoxLoss"', '"TripletLoss"', "loss.kind is 'TripletLoss'"),
+        ('"num_classes": 4,', "", "DETECTOR lacks num_classes"),
+        (
+            '{"kind": "MultiBoxLoss", "negatives_per_positive": 3.0}',
+            '{"kind": "FCOSLoss"}',
+            "outputs lacks centerness, which FCOSLoss reads",
+        ),
+        (
+            '{"kind": "MultiBoxLoss", "negatives_per_positive": 3.0}',
+            '{"kind": "FocalLoss", "boxes": "l3"}',
+            "loss.boxes is 'l3'; this runtime knows l1, smooth_l1, giou",
+        ),
         ('"clamp": None', '"clamps": None', "coder has clamps, which BoxCoder does not read"),
         ('"strides": [8.0, 16.0],', "", "anchors lacks strides for DefaultBoxes"),
         ('"strides": [8.0, 16.0]', '"strides": [8.0]', "1 strides for 2 maps"),
@@ -55,7 +70,7 @@ def test_a_missing_file_is_a_clear_error(tmp_path):
 
 
 def test_the_number_of_classes_is_the_data_sets(tmp_path):
-    detector = model.load(TINY).build(num_classes=7).eval()
+    detector = model.load(TINY).build(classes=6).eval()
     predictions = detector(batch(0, 0).images)
     assert predictions.logits.shape == (4, 320, 7)
     assert predictions.offsets.shape == (4, 320, 4)

@@ -2,45 +2,31 @@
 
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from specc_runtime.boxes import BoxCoder
 from specc_runtime.losses import MultiBoxLoss
-from specc_runtime.matching import NOTHING, UNDECIDED, IoUMatch
+from specc_runtime.matching import NOTHING, UNDECIDED, Assigned, IoUMatch
+from specc_runtime.predictions import Predictions
 
 from . import torchvision_ssd
+from .operations import Operations
 from .ssd300 import anchors, random_targets
 
 torch.set_num_threads(1)
 
 CLASSES = 20
-# Operations whose result's shape or value the host must learn before it can go on.
-WAITS = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "item", "equal", "is_nonzero")
-
-
-class Operations(TorchDispatchMode):
-    """Writes down the name of each operation; an index by booleans is written `nonzero`."""
-
-    def __init__(self):
-        super().__init__()
-        self.names = []
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        name = func.overloadpacket.__name__
-        indices = args[1] if name in ("index", "index_put", "index_put_") else ()
-        by_mask = any(i is not None and i.dtype in (torch.bool, torch.uint8) for i in indices)
-        self.names.append("nonzero" if by_mask else name)
-        return func(*args, **(kwargs or {}))
-
-    @property
-    def waits(self):
-        return [name for name in self.names if name in WAITS]
 
 
 def match_and_loss(offsets, logits, start, boxes, labels):
     assigned = IoUMatch()(start, boxes, labels)
-    targets = BoxCoder().encode(assigned.boxes, start)
-    return MultiBoxLoss()(offsets, logits, targets, assigned.labels)
+    return MultiBoxLoss()(Predictions(offsets, logits), assigned, BoxCoder(), start)
+
+
+def loss_of(logits, labels):
+    """The loss where the offsets are right."""
+    boxes = anchors()[None, : labels.shape[1]]
+    said = Predictions(torch.zeros_like(boxes), logits)
+    return MultiBoxLoss()(said, Assigned(boxes, labels), BoxCoder(), boxes[0])
 
 
 def random_batch(seed, pictures=4, dtype=torch.float64, device="cpu"):
@@ -78,7 +64,7 @@ def test_a_batch_without_objects_costs_nothing_and_has_finite_gradients():
 def test_where_background_runs_short_all_of_it_counts_once():
     logits = torch.zeros(1, 4, 3)
     labels = torch.tensor([[0, 1, 0, NOTHING]])
-    losses = MultiBoxLoss()(torch.zeros(1, 4, 4), logits, torch.zeros(1, 4, 4), labels)
+    losses = loss_of(logits, labels)
     assert losses["classification"].item() == pytest.approx(4 * torch.log(torch.tensor(3.0)) / 3)
 
 
@@ -86,7 +72,7 @@ def test_undecided_anchors_count_neither_way():
     logits = torch.zeros(1, 3, 3)
     logits[0, 1] = torch.tensor([-50.0, 0.0, 50.0])  # would be the hardest of all
     labels = torch.tensor([[0, UNDECIDED, NOTHING]])
-    losses = MultiBoxLoss()(torch.zeros(1, 3, 4), logits, torch.zeros(1, 3, 4), labels)
+    losses = loss_of(logits, labels)
     assert losses["classification"].item() == pytest.approx(2 * torch.log(torch.tensor(3.0)))
 
 

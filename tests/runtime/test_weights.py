@@ -31,12 +31,12 @@ def test_they_come_back_with_their_classes(saved):
 
 def test_for_other_classes_they_do_not_fit(saved):
     with pytest.raises(WeightsError, match=r"conf.0.weight, conf.0.bias, .*same number of classes"):
-        weights.load(model.load(TINY).build(9).network, saved[1])
+        weights.load(model.load(TINY).build(8).network, saved[1])
 
 
 def test_a_network_for_other_classes_starts_from_what_fits(saved):
     network, read = saved
-    other = model.load(TINY).build(9).network
+    other = model.load(TINY).build(8).network
     fresh = weights.load_fitting(other, read)
     assert fresh == [f"conf.{i}.{what}" for i in (0, 1) for what in ("weight", "bias")]
     assert torch.equal(other.stem[0].weight, network.stem[0].weight)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from specc.detector.components import COMPONENTS, Anchors, Component
+from specc.detector import COMPONENTS, Anchors, Component, Loss
 from specc.documents import Label, suggest
-from specc.ir.binding import bind
 from specc.ir.context import Reported
 from specc.ir.scope import Scope
 from specc.ir.tensors import Tensor, leaves
-from specc.schema.calls import check_call
+from specc.passes.component import read_component, settings
+from specc.passes.heads import PerMap, compare_heads
 from specc.values.dimensions import shape_text
 from specc.values.expression import Call, ExpressionError, Name
 from specc.values.traced import plain
@@ -26,6 +26,7 @@ __all__ = ["FORMAT", "Detector", "check_detector"]
 
 FORMAT = 1
 SLOTS = ("anchors", "coder", "match", "loss", "select")
+OUTPUTS = ("boxes", "classes", "centerness")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Detector:
     """The detector's literal, and its boxes by map."""
 
     literal: dict[str, Any]
-    per_map: list[tuple[tuple[int, int], int]]
+    per_map: PerMap
 
     @property
     def boxes(self) -> int:
@@ -65,30 +66,59 @@ class _Checker:
             for slot in SLOTS
             if slot in spec.detector
         }
-        maps = self.maps()
-        outputs = {key: self.output(key) for key in ("boxes", "classes") if key in spec.detector}
+        maps = self.maps() if "maps" in spec.detector else None
+        names = {key: self.output(key) for key in OUTPUTS if key in spec.detector}
+        read = self.agree_on_keys(parts.get("loss"))
+        classes = self.classes()
         anchors = parts.get("anchors")
-        if (
-            maps is None
-            or not isinstance(anchors, Anchors)
-            or any(p is None for p in parts.values())
-        ):
-            return None
-        per_map = self.count(anchors, maps)
+        per_map = self.count(anchors, maps) if maps and isinstance(anchors, Anchors) else None
         if per_map is None:
             return None
-        self.compare(per_map, outputs.get("boxes"))
-        literal: dict[str, Any] = {"format": FORMAT, "name": spec.name}
-        classes = self.graph.root.params.get("num_classes")
-        if isinstance(classes, int):
-            literal["num_classes"] = plain(classes)
-        literal["input"] = {"size": self.size()} | (_settings(preprocess) if preprocess else {})
-        literal["outputs"] = {key: name for key, (name, _) in outputs.items() if name}
+        judged = {key: name for key, name in names.items() if key in read}
+        compare_heads(self.graph, self.report, judged, per_map, classes)
+        literal: dict[str, Any] = {"format": FORMAT, "name": spec.name, "num_classes": classes}
+        literal["input"] = {"size": self.size()} | (settings(preprocess) if preprocess else {})
+        literal["outputs"] = names
         literal["maps"] = [list(size) for size, _ in per_map]
         for slot, part in parts.items():
-            made = cast("Component", part)
-            literal[slot] = {"kind": type(made).__name__} | _settings(made)
+            if part is not None:
+                literal[slot] = {"kind": type(part).__name__} | settings(part)
         return Detector(literal, per_map)
+
+    def agree_on_keys(self, loss: Component | None) -> tuple[str, ...]:
+        """Report keys that are missing and outputs that nobody reads; return those that are read."""
+        spec = self.graph.spec
+        read = loss.outputs if isinstance(loss, Loss) else OUTPUTS[:2]
+        for key in ("maps", *read, *SLOTS):
+            if key not in spec.detector:
+                span = cast("Span", spec.detector_span)
+                help = f"add `{key}: {_example(key)}`"
+                self.report.add("E0202", f"`{key}` is missing", span, f"no `{key}`", help=help)
+        for key in OUTPUTS:
+            if loss is not None and key in spec.detector and key not in read:
+                message = f"`{type(loss).__name__}` does not read `{key}`"
+                help = "take it out, or choose a loss that reads it"
+                self.report.add("E0201", message, spec.detector[key].span, "not read", help=help)
+        return read
+
+    def classes(self) -> int | None:
+        """Return `num_classes`, by which the runtime builds the model for a data set's classes."""
+        root = self.graph.root
+        param = root.spec.params.get("num_classes")
+        count = root.params.get("num_classes")
+        if not isinstance(count, int) or isinstance(count, bool):
+            label = "no `num_classes`" if param is None else "not a whole number"
+            help = "add `num_classes: 21` to `params`, and give the heads as many columns"
+        elif "num_classes" not in root.used:
+            label, help = "not used", "give the heads `num_classes` columns"
+        elif "num_classes" in root.pinned:
+            label, help = "decides the structure", "use it for numbers of channels only"
+        else:
+            return cast("int", plain(count))
+        message = "a detector is built for any number of classes, by its parameter `num_classes`"
+        span = cast("Span", self.graph.spec.detector_span if param is None else param.span)
+        self.report.add("E0506", message, span, label, help=help)
+        return None
 
     def fault(self, error: ExpressionError, phrase: Phrase) -> None:
         if not isinstance(error, Reported):
@@ -100,41 +130,10 @@ class _Checker:
         return [side if isinstance(side, int) else str(side) for side in shape[2:]]
 
     def component(self, phrase: Phrase, slot: str) -> Component | None:
-        """Read a component's call and check its arguments, as an op's are."""
-        call = phrase.expression
-        if not isinstance(call, Call) or not isinstance(call.function, Name):
-            help = f"write `{slot}: {_first(slot)}(...)`"
-            self.report.add("E0204", f"`{slot}` is a call", phrase.span, "not a call", help=help)
-            return None
-        name = call.function.id
-        known = [c for c, declared in COMPONENTS.items() if declared.slot == slot]
-        if name not in known:
-            near = suggest(name, known)
-            help = f"did you mean `{near}`?" if near else f"there is {', '.join(known)}"
-            message = f"there is no `{name}` for `{slot}`"
-            self.report.add(
-                "E0205", message, phrase.at(call.function.at), "unknown component", help=help
-            )
-            return None
-        declared = COMPONENTS[name]
-        try:
-            bound = bind(call, list(declared.arguments), self.scope.evaluate, name)
-        except ExpressionError as error:
-            self.fault(error, phrase)
-            return None
-        problems = check_call(declared, bound.values)
-        for problem in problems:
-            span = phrase.at(bound.places.get(problem.argument or "", call.function.at))
-            self.report.add(problem.code, problem.message, span, problem.label, help=problem.help)
-        return None if problems else declared(**bound.values)
+        return read_component(phrase, slot, self.scope, self.report)
 
     def maps(self) -> list[Tensor] | None:
-        phrase = self.graph.spec.detector.get("maps")
-        if phrase is None:
-            span = cast("Span", self.graph.spec.detector_span)
-            help = "add `maps:` and the row that lists them"
-            self.report.add("E0202", "`maps` is missing", span, "no `maps`", help=help)
-            return None
+        phrase = self.graph.spec.detector["maps"]
         try:
             value = self.scope.evaluate(phrase.expression)
         except ExpressionError as error:
@@ -151,7 +150,8 @@ class _Checker:
             self.report.add("E0406", message, phrase.span, "not maps", help=help, also=also)
         return maps if flat is None else None
 
-    def output(self, key: str) -> tuple[str, Tensor | None]:
+    def output(self, key: str) -> str:
+        """Return the name of the output that a key names."""
         phrase = self.graph.spec.detector[key]
         name = phrase.expression.id if isinstance(phrase.expression, Name) else ""
         outputs = self.graph.outputs()
@@ -161,82 +161,53 @@ class _Checker:
             help = f"did you mean `{near}`?" if near else f"there is {known}"
             message = f"the model has no output `{name}`"
             self.report.add("E0504", message, phrase.span, "unknown output", help=help)
-            return "", None
-        value = outputs[name]
-        return name, next(leaves(value), None) if not isinstance(value, list) else None
+        return name
 
-    def count(
-        self, anchors: Anchors, maps: list[Tensor]
-    ) -> list[tuple[tuple[int, int], int]] | None:
+    def count(self, anchors: Anchors, maps: list[Tensor]) -> PerMap | None:
         """Lay the anchors over the maps; each list has to speak of each map."""
         phrase = self.graph.spec.detector["anchors"]
-        lengths: dict[str, int] = getattr(anchors, "lengths", dict[str, int])()
-        wrong = {name: length for name, length in lengths.items() if length != len(maps)}
+        settings = anchors.settings()
+        wrong = {
+            name: len(settings[name]) - beyond
+            for name, beyond in anchors.per_map.items()
+            if len(settings[name]) - beyond != len(maps)
+        }
         for name, length in wrong.items():
             call = cast("Call", phrase.expression)
             at = next((value.at for key, value, _ in call.keywords if key == name), call.at)
             message = f"`{name}` speaks of {_counted(length)}, but the heads read {len(maps)}"
-            items = len(maps) + (name == "sizes")
-            help = f"give `{name}` {items} items"
-            note = "`sizes` has one more than there are maps" if name == "sizes" else None
+            beyond = anchors.per_map[name]
+            help = f"give `{name}` {_counted(len(maps) + beyond, 'item')}"
+            note = f"`{name}` has one more than there are maps" if beyond else None
             also = [Label(self.graph.spec.detector["maps"].span, _counted(len(maps)))]
             label = f"for {_counted(length)}"
             self.report.add("E0501", message, phrase.at(at), label, help=help, note=note, also=also)
         if wrong:
             return None
-        sizes: list[tuple[tuple[int, int], int]] = []
+        per_map: PerMap = []
         for tensor, count in zip(maps, anchors.per_cell(), strict=True):
             _, _, height, width = cast("Shape", tensor.shape)
             if not (isinstance(height, int) and isinstance(width, int)):
+                self.size_unknown()
                 return None
-            sizes.append(((height, width), count))
-        return sizes
+            per_map.append(((height, width), count))
+        return per_map
 
-    def compare(
-        self, per_map: list[tuple[tuple[int, int], int]], output: tuple[str, Tensor | None] | None
-    ) -> None:
-        """Compare the anchors with the rows of boxes that the heads give, map by map."""
-        tensor = output[1] if output is not None else None
-        if tensor is None or tensor.shape is None or len(tensor.shape) != 3:
-            return
-        laid = sum(height * width * count for (height, width), count in per_map)
-        if tensor.shape[1] == laid:
-            return
-        node = self.graph[tensor.origin]
-        given = [self.graph[source] for source in node.inputs]
-        also: list[Label] = []
-        for source, ((height, width), count) in zip(given, per_map, strict=False):
-            rows = source.shape[1] if source.shape else None
-            if rows != height * width * count:
-                each = f"{count} a cell, {height * width * count} in all"
-                text = f"{rows} rows, but the {height}x{width} map has {each}"
-                also.append(Label(source.span, f"`{source.path}`: {text}"))
-                break
-        phrase = self.graph.spec.detector["anchors"]
-        message = f"the heads give {tensor.shape[1]} boxes, the anchors {laid}"
-        help = "give heads and anchors the same list of ratios"
-        self.report.add("E0503", message, phrase.span, f"{laid} boxes", help=help, also=also)
+    def size_unknown(self) -> None:
+        """Warn that boxes cannot be laid over an image of any size."""
+        inputs = self.graph.spec.root.inputs
+        message = "the size of the images is not known, so the emitted file has no `DETECTOR`"
+        help = "write numbers for height and width, or parameters: `[N, 3, height, width]`"
+        self.report.add("W0604", message, self.graph[inputs[0].name].span, "any size", help=help)
 
 
-def _counted(maps: int) -> str:
-    return f"{maps} map" if maps == 1 else f"{maps} maps"
+def _counted(number: int, what: str = "map") -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def _first(slot: str) -> str:
-    return next(name for name, declared in COMPONENTS.items() if declared.slot == slot)
-
-
-def _settings(component: Component) -> dict[str, Any]:
-    """Return a component's arguments as data, numbers in the declared kind."""
-    return {
-        name: _data(value, component.arguments[name].schema)
-        for name, value in component.settings().items()
-    }
-
-
-def _data(value: Any, schema: dict[str, Any]) -> Any:
-    if isinstance(value, (list, tuple)):
-        return [_data(item, schema) for item in cast("list[Any]", value)]
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return value
-    return float(value) if "integer" not in str(schema) else int(value)
+def _example(key: str) -> str:
+    """Return what may be written for a key of `detector:`."""
+    if key == "maps":
+        return "sources"
+    declared = (name for name, declared in COMPONENTS.items() if declared.slot == key)
+    return next((f"{name}(...)" for name in declared), "the name of an output")

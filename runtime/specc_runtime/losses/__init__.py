@@ -1,7 +1,30 @@
 """Losses, one a file; `KINDS` is the registry by the `kind` that a spec names."""
 
+from specc_runtime.losses.efficientdet import EfficientDetLoss
+from specc_runtime.losses.fcos import FCOSLoss
+from specc_runtime.losses.focal import FocalLoss
 from specc_runtime.losses.multibox import MultiBoxLoss
+from specc_runtime.losses.ohem import OHEM
+from specc_runtime.losses.yolo import YOLOLoss
 
-KINDS = {"MultiBoxLoss": MultiBoxLoss}
+Loss = EfficientDetLoss | FCOSLoss | FocalLoss | MultiBoxLoss | OHEM | YOLOLoss
 
-__all__ = ["KINDS", "MultiBoxLoss"]
+KINDS: dict[str, type[Loss]] = {
+    "EfficientDetLoss": EfficientDetLoss,
+    "FCOSLoss": FCOSLoss,
+    "FocalLoss": FocalLoss,
+    "MultiBoxLoss": MultiBoxLoss,
+    "OHEM": OHEM,
+    "YOLOLoss": YOLOLoss,
+}
+
+__all__ = [
+    "KINDS",
+    "OHEM",
+    "EfficientDetLoss",
+    "FCOSLoss",
+    "FocalLoss",
+    "Loss",
+    "MultiBoxLoss",
+    "YOLOLoss",
+]

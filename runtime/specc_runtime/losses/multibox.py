@@ -6,11 +6,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from specc_runtime.matching import NOTHING
+from specc_runtime.boxes import Coder
+from specc_runtime.losses.mining import hardest
+from specc_runtime.losses.scores import Softmax
+from specc_runtime.matching import NOTHING, Assigned
+from specc_runtime.predictions import Predictions
 
 
 @dataclass(frozen=True)
-class MultiBoxLoss:
+class MultiBoxLoss(Softmax):
     """Smooth L1 on offsets, cross entropy on classes: Liu et al., SSD, equations 1 to 3.
 
     Of each picture's background anchors only those with the greatest class loss count,
@@ -24,29 +28,24 @@ class MultiBoxLoss:
     negatives_per_positive: float = 3.0
 
     def __call__(
-        self, offsets: Tensor, logits: Tensor, target_offsets: Tensor, labels: Tensor
+        self, predictions: Predictions, assigned: Assigned, coder: Coder, anchors: Tensor
     ) -> dict[str, Tensor]:
-        """Loss of offsets (B, A, 4) and logits (B, A, C), class 0 background.
-
-        `target_offsets` (B, A, 4) and `labels` (B, A), counted from 0 without background, are
-        what the anchors were matched with. Two scalars: `bbox_regression`, `classification`.
-        """
+        """Two scalars: `bbox_regression`, `classification`."""
+        offsets, logits, labels = predictions.offsets, predictions.logits, assigned.labels
         positive = labels >= 0
         count = positive.sum(dim=1)  # (B,)
-        offset_loss = F.smooth_l1_loss(offsets, target_offsets, reduction="none").sum(dim=2)
+        wanted = coder.encode(assigned.boxes, anchors)
+        offset_loss = F.smooth_l1_loss(offsets, wanted, reduction="none")
         target = labels.clamp(min=NOTHING) + 1
         class_loss = F.cross_entropy(logits.flatten(0, 1), target.flatten(), reduction="none")
-        class_loss = class_loss.view_as(offset_loss)
-        hardest = self._hardest_negatives(class_loss, labels == NOTHING, count)
+        class_loss = class_loss.view_as(labels)
+        negative_loss = torch.where(labels == NOTHING, class_loss, 0.0)
+        mined = hardest(negative_loss, (self.negatives_per_positive * count).ceil())
         total = count.sum().clamp(min=1)
         return {
-            "bbox_regression": torch.where(positive, offset_loss, 0.0).sum() / total,
-            "classification": (torch.where(positive, class_loss, 0.0).sum() + hardest) / total,
+            "bbox_regression": torch.where(positive[..., None], offset_loss, 0.0).sum() / total,
+            "classification": (
+                torch.where(positive, class_loss, 0.0).sum() + (mined * negative_loss).sum()
+            )
+            / total,
         }
-
-    def _hardest_negatives(self, loss: Tensor, negative: Tensor, positives: Tensor) -> Tensor:
-        """Sum of the greatest losses of background anchors: one sort, no index."""
-        ranked = torch.where(negative, loss, 0.0).sort(dim=1, descending=True).values
-        rank = torch.arange(ranked.shape[1], device=ranked.device)
-        taken = rank < self.negatives_per_positive * positives[:, None]
-        return torch.where(taken, ranked, 0.0).sum()

@@ -11,7 +11,7 @@ from specc_runtime.data.draws import Purpose, generator
 
 HEIGHT, WIDTH = 300, 400
 OUTPUT = 300
-DRAWS = 1500
+DRAWS = 600
 
 
 def scene(number: int) -> np.ndarray:
@@ -24,17 +24,19 @@ def scene(number: int) -> np.ndarray:
 
 
 def ours() -> tuple[np.ndarray, ...]:
-    """Of each draw: area of the window (of the image's), boxes kept; and all boxes' log areas."""
-    areas, counts, sizes = [], [], []
+    """Per draw: area and aspect of the window, boxes kept, place of the first; all log areas."""
+    areas, aspects, counts, places, sizes = [], [], [], [], []
     for number in range(DRAWS):
         boxes = scene(number)
         rng = generator(Purpose.GEOMETRY, 1, 0, number)
         view = SSDAugmentation().draw(rng, boxes, HEIGHT, WIDTH)
         placed, _ = view.place(boxes, (OUTPUT, OUTPUT), 1.0)
         areas.append((view.x2 - view.x1) * (view.y2 - view.y1) / (HEIGHT * WIDTH))
+        aspects.append(round((view.x2 - view.x1) / (view.y2 - view.y1) * HEIGHT / WIDTH, 1))
         counts.append(len(placed))
+        places.extend(placed[:1, ::2].mean(axis=1))
         sizes.append(np.log(np.prod(placed[:, 2:] - placed[:, :2], axis=1)))
-    return np.array(areas), np.array(counts), np.concatenate(sizes)
+    return *map(np.array, (areas, aspects, counts, places)), np.concatenate(sizes)
 
 
 def torchvisions() -> tuple[np.ndarray, ...]:
@@ -42,18 +44,21 @@ def torchvisions() -> tuple[np.ndarray, ...]:
     geometry = v2.Compose([v2.RandomZoomOut(), v2.RandomIoUCrop(), v2.RandomHorizontalFlip()])
     finish = v2.Compose([v2.Resize((OUTPUT, OUTPUT)), v2.SanitizeBoundingBoxes(labels_getter=None)])
     image = tv_tensors.Image(torch.zeros(1, HEIGHT, WIDTH, dtype=torch.uint8))
-    areas, counts, sizes = [], [], []
+    areas, aspects, counts, places, sizes = [], [], [], [], []
     torch.manual_seed(0)
     for number in range(DRAWS):
         boxes = tv_tensors.BoundingBoxes(
             torch.from_numpy(scene(number)), format="XYXY", canvas_size=(HEIGHT, WIDTH)
         )
         _, boxes = geometry(image, boxes)
-        areas.append(np.prod(boxes.canvas_size) / (HEIGHT * WIDTH))
+        height, width = boxes.canvas_size
+        areas.append(height * width / (HEIGHT * WIDTH))
+        aspects.append(round(width / height * HEIGHT / WIDTH, 1))  # whole pixels, ours are not
         placed = finish(boxes).numpy()
         counts.append(len(placed))
+        places.extend(placed[:1, ::2].mean(axis=1))
         sizes.append(np.log(np.prod(placed[:, 2:] - placed[:, :2], axis=1)))
-    return np.array(areas), np.array(counts), np.concatenate(sizes)
+    return *map(np.array, (areas, aspects, counts, places)), np.concatenate(sizes)
 
 
 def distance(a: np.ndarray, b: np.ndarray) -> float:
@@ -73,7 +78,11 @@ def critical(a: np.ndarray, b: np.ndarray) -> float:
     return 1.95 * float(np.sqrt((len(a) + len(b)) / (len(a) * len(b))))
 
 
-@pytest.mark.parametrize("quantity", [0, 1, 2], ids=["window area", "boxes kept", "box sizes"])
+@pytest.mark.parametrize(
+    "quantity",
+    range(5),
+    ids=["window area", "window aspect", "boxes kept", "place across", "box sizes"],
+)
 def test_distribution_is_torchvisions(
     both: list[tuple[np.ndarray, np.ndarray]], quantity: int
 ) -> None:
@@ -83,14 +92,28 @@ def test_distribution_is_torchvisions(
 
 
 def test_the_comparison_would_notice(both: list[tuple[np.ndarray, np.ndarray]]) -> None:
-    """A zoom of up to 3 instead of 4 is beyond the bound."""
+    """A zoom of up to 2.5 instead of 4 is beyond the bound."""
     areas = []
     for number in range(DRAWS):
         rng = generator(Purpose.GEOMETRY, 1, 0, number)
-        view = SSDAugmentation(zoom_out=3.0).draw(rng, scene(number), HEIGHT, WIDTH)
+        view = SSDAugmentation(zoom_out=2.5).draw(rng, scene(number), HEIGHT, WIDTH)
         areas.append((view.x2 - view.x1) * (view.y2 - view.y1) / (HEIGHT * WIDTH))
     theirs = both[0][1]
     assert distance(np.array(areas), theirs) > critical(np.array(areas), theirs)
+
+
+def test_half_are_mirrored_as_torchvisions() -> None:
+    flips = [
+        SSDAugmentation().draw(generator(Purpose.GEOMETRY, 1, 0, n), scene(n), HEIGHT, WIDTH).flip
+        for n in range(DRAWS)
+    ]
+    still = tv_tensors.BoundingBoxes(
+        torch.tensor([[0.0, 0, 1, 1]]), format="XYXY", canvas_size=(9, 9)
+    )
+    torch.manual_seed(0)
+    flip = v2.RandomHorizontalFlip()
+    theirs = [bool(flip(still)[0, 0]) for _ in range(DRAWS)]
+    assert np.mean(flips) == pytest.approx(np.mean(theirs), abs=3.3 * (0.5 / DRAWS) ** 0.5)
 
 
 def test_every_patch_keeps_an_object_and_its_shape() -> None:

@@ -1,14 +1,17 @@
 """A view shows pixels and boxes at the same places, whatever it does."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from specc_runtime.data.images import decode
 from specc_runtime.data.view import View
 
-from .voc_folder import picture
+from .voc_folder import jpeg, picture
 
 FILL = (123, 117, 104)
 
@@ -52,6 +55,52 @@ def test_shrinking_averages_instead_of_skipping() -> None:
     board = (np.indices((240, 240)).sum(axis=0) % 2 * 255).astype(np.uint8)
     shown = View.whole(240, 240).render(np.dstack([board] * 3), (50, 50), FILL)
     assert np.abs(shown.astype(int) - 127).max() < 30
+
+
+@pytest.mark.parametrize(
+    ("view", "shrink"),
+    [
+        (View(0, 0, 1283, 905), 8),
+        (View(-700, -90, 2000, 1700, flip=True), 8),
+        (View(101.5, 77.3, 1101, 877, flip=True), 4),
+        (View(600, 300, 1100, 900), 4),
+        (View(600, 300, 1100, 540), 2),
+        (View(600, 300, 700, 400), 1),
+    ],
+)
+def test_a_shrunk_jpeg_shows_the_same(tmp_path: Path, view: View, shrink: int) -> None:
+    image = picture(905, 1283)
+    path = tmp_path / "a.jpg"
+    path.write_bytes(jpeg(image))
+    size = (110, 120)
+    assert view.shrink(size) == shrink
+    whole = view.render(image, size, FILL).astype(int)
+    shown = view.render(decode(path, shrink=shrink), size, FILL, shrink)
+    inner = (slice(2, -2), slice(2, -2))
+    assert np.abs(shown - whole).mean() < 2.5
+    assert np.abs(cv2.GaussianBlur((shown - whole).astype(np.float32), (0, 0), 3)[inner]).max() < 20
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("x1", [-400.0, -33.3, 0.0, 20.0])
+def test_only_what_is_seen_is_warped(x1: float, flip: bool) -> None:
+    """The parts of source and result that are left aside change nothing: against one plain warp."""
+    image = picture(200, 240, seed=3)
+    view = View(x1, x1 / 2, x1 + 700, x1 / 2 + 400, flip) if x1 < 0 else View(x1, 5, 220, 190, flip)
+    size = (350, 500)
+    across, down = (view.x2 - view.x1) / size[1], (view.y2 - view.y1) / size[0]
+    to_source = np.array(
+        [[across, 0, view.x1 + across / 2 - 0.5], [0, down, view.y1 + down / 2 - 0.5]]
+    )
+    border = cv2.BORDER_CONSTANT if x1 < 0 else cv2.BORDER_REPLICATE
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    plain = cv2.warpAffine(
+        image, to_source, size[::-1], flags=flags, borderMode=border, borderValue=FILL
+    )
+    shown = view.render(image, size, FILL)
+    expected = plain[:, ::-1] if flip else plain
+    assert np.abs(shown.astype(int) - expected).max() <= 8  # sub-pixel steps of 1/32
+    assert np.abs(shown.astype(int) - expected).mean() < 0.2
 
 
 def test_flip_mirrors_pixels_and_boxes() -> None:

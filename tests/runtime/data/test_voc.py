@@ -1,4 +1,4 @@
-"""Each row of the tables in `specc_runtime.data.voc`, and what the report says of it."""
+"""Each row of the tables in `specc_runtime.data.voc` and `scan`, and what the report says of it."""
 
 import numpy as np
 import pytest
@@ -191,7 +191,9 @@ def test_orientation_and_size(
     (sample,) = dataset.annotations
     assert (sample.height, sample.width) == decoded
     np.testing.assert_array_equal(sample.boxes, [box])
-    assert list(dataset.report.findings) == ([fault] if fault else [])
+    assert [found for found in dataset.report.findings if found.bad] == ([fault] if fault else [])
+    turned = {TALL: Fault.TURNED, WIDE: Fault.NOT_TURNED}[decoded]
+    assert dataset.report.count(turned) == (orientation != 1)
     expected = np.rot90(stored, -1) if decoded == TALL else stored
     assert np.abs(dataset.image(0).astype(int) - expected).mean() < 4
 

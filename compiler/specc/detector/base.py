@@ -1,0 +1,32 @@
+"""What a component of a detector is, and the table of all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, TypeVar, dataclass_transform
+
+from specc.ops.base import Declaration, argument
+
+__all__ = ["COMPONENTS", "Component", "component"]
+
+
+class Component(Declaration):
+    """A part of a detector; `slot` is the key of `detector:` that it goes under."""
+
+    slot: ClassVar[str]
+
+    def check(self) -> None:
+        """Raise `ShapeError` where arguments do not go together."""
+
+
+COMPONENTS: dict[str, type[Component]] = {}
+_Component = TypeVar("_Component", bound=type[Component])
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(argument,))
+def component(cls: _Component) -> _Component:
+    """Register a component under its class name."""
+    made = dataclass(frozen=True, kw_only=True)(cls)
+    made.arguments = made.read_arguments()
+    COMPONENTS[made.__name__] = made
+    return made

@@ -1,0 +1,85 @@
+"""What training makes small, and with it what a class score means.
+
+A softmax needs an output for the background, the first of `num_classes`; sigmoids need none.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from specc.detector.base import Component, component
+from specc.ops.arguments import choice, integer, number
+
+__all__ = ["OHEM", "EfficientDetLoss", "FCOSLoss", "FocalLoss", "Loss", "MultiBoxLoss"]
+
+
+class Loss(Component):
+    """A loss; `outputs` are the keys of `detector:` that name what it judges."""
+
+    slot = "loss"
+
+    outputs: ClassVar[tuple[str, ...]] = ("boxes", "classes")
+
+
+@component
+class MultiBoxLoss(Loss):
+    """Smooth L1 and cross-entropy over positives and the hardest negatives (SSD, equation 1).
+
+    Scores are a softmax, and class 0 is the background.
+    """
+
+    negatives_per_positive: float = number("Ratio of the mined negatives.", above=0, default=3.0)
+
+
+@component
+class OHEM(Loss):
+    """Smooth L1 and cross-entropy over the hardest examples (Shrivastava et al., CVPR 2016).
+
+    Scores are a softmax, and class 0 is the background.
+    """
+
+    examples: int = integer("Anchors of an image that count.", default=128)
+
+
+@component
+class FocalLoss(Loss):
+    """Focal loss over all anchors (Lin et al., RetinaNet, equation 5), and a loss of the boxes.
+
+    Scores are a sigmoid for each class, and there is no background.
+    """
+
+    alpha: float = number(
+        "Weight of an object; of all else, 1 - `alpha`.", minimum=0, maximum=1, default=0.25
+    )
+    gamma: float = number("How little easy examples count.", minimum=0, default=2.0)
+    boxes: str = choice("Loss of the boxes.", ("l1", "smooth_l1", "giou"), default="smooth_l1")
+
+
+@component
+class FCOSLoss(Loss):
+    """Focal loss, GIoU of the boxes, cross-entropy of the center-ness (Tian et al., FCOS, 2019 and 2020).
+
+    Scores are the root of a sigmoid for each class times that of the center-ness.
+    """
+
+    outputs = ("boxes", "classes", "centerness")
+
+    alpha: float = number(
+        "Weight of an object; of all else, 1 - `alpha`.", minimum=0, maximum=1, default=0.25
+    )
+    gamma: float = number("How little easy examples count.", minimum=0, default=2.0)
+
+
+@component
+class EfficientDetLoss(Loss):
+    """Focal loss, and the Huber loss of the offsets, over the whole batch (Tan et al., EfficientDet, section 5.1).
+
+    Scores are a sigmoid for each class, and there is no background.
+    """
+
+    alpha: float = number(
+        "Weight of an object; of all else, 1 - `alpha`.", minimum=0, maximum=1, default=0.25
+    )
+    gamma: float = number("How little easy examples count.", minimum=0, default=1.5)
+    delta: float = number("Difference of offsets up to which it is squared.", above=0, default=0.1)
+    box_weight: float = number("Weight of the boxes' loss.", minimum=0, default=50.0)

@@ -1,0 +1,75 @@
+"""Read a component's call, as an op's is read: its name, its arguments, their values as data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from specc.detector import COMPONENTS, Component
+from specc.documents import suggest
+from specc.ir.binding import bind
+from specc.ir.context import Reported
+from specc.ops import ShapeError
+from specc.schema.calls import check_call
+from specc.values.expression import Call, ExpressionError, Name
+
+if TYPE_CHECKING:
+    from specc.documents import Report
+    from specc.ir.scope import Scope
+    from specc.ir.spec import Phrase
+
+__all__ = ["read_component", "settings"]
+
+
+def read_component(phrase: Phrase, slot: str, scope: Scope, report: Report) -> Component | None:
+    """Return the component that a phrase calls, or report why it cannot be one for this slot."""
+    call = phrase.expression
+    known = [name for name, declared in COMPONENTS.items() if declared.slot == slot]
+    if not isinstance(call, Call) or not isinstance(call.function, Name):
+        help = f"write `{slot}: {known[0]}(...)`"
+        report.add("E0204", f"`{slot}` is a call", phrase.span, "not a call", help=help)
+        return None
+    name = call.function.id
+    if name not in known:
+        near = suggest(name, known)
+        help = f"did you mean `{near}`?" if near else f"there is {', '.join(known)}"
+        message, place = f"there is no `{name}` for `{slot}`", phrase.at(call.function.at)
+        report.add("E0205", message, place, "unknown component", help=help)
+        return None
+    declared = COMPONENTS[name]
+    try:
+        bound = bind(call, list(declared.arguments), scope.evaluate, name)
+    except ExpressionError as error:
+        if not isinstance(error, Reported):
+            span = phrase.at(error.at)
+            report.add(error.code, error.message, span, error.label, help=error.help)
+        return None
+    problems = check_call(declared, bound.values)
+    for problem in problems:
+        span = phrase.at(bound.places.get(problem.argument or "", call.function.at))
+        report.add(problem.code, problem.message, span, problem.label, help=problem.help)
+    if problems:
+        return None
+    made = declared(**bound.values)
+    try:
+        made.check()
+    except ShapeError as error:
+        span = phrase.at(bound.places.get(error.argument or "", call.function.at))
+        report.add(error.code, error.message, span, "does not fit", help=error.help)
+        return None
+    return made
+
+
+def settings(component: Component) -> dict[str, Any]:
+    """Return a component's arguments as data, numbers in the declared kind."""
+    return {
+        name: _data(value, component.arguments[name].schema)
+        for name, value in component.settings().items()
+    }
+
+
+def _data(value: Any, schema: dict[str, Any]) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_data(item, schema) for item in cast("list[Any]", value)]
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return value
+    return float(value) if "integer" not in str(schema) else int(value)

@@ -1,0 +1,97 @@
+"""Compare what the heads give with the anchors and the number of classes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from specc.documents import Label
+from specc.ir.tensors import leaves
+from specc.values.dimensions import shape_text
+
+if TYPE_CHECKING:
+    from specc.documents import Report
+    from specc.ir.graph import Graph
+    from specc.ir.tensors import Tensor
+    from specc.values.dimensions import Shape
+
+__all__ = ["PerMap", "compare_heads"]
+
+PerMap = list[tuple[tuple[int, int], int]]
+"""Height and width of each map, and the anchors at each of its cells."""
+
+COLUMNS = {"boxes": 4, "classes": None, "centerness": 1}
+"""Numbers of each anchor in an output; `None` for as many as there are classes."""
+
+WHAT = {"boxes": "boxes", "classes": "scores of boxes", "centerness": "center-ness of boxes"}
+
+
+def compare_heads(
+    graph: Graph, report: Report, names: dict[str, str], per_map: PerMap, classes: int | None
+) -> None:
+    """Report outputs that are not rows (N, anchors, columns) of what their key is about.
+
+    `names` holds the outputs by their keys in `detector:`; `classes` is `num_classes`, if known.
+    """
+    outputs = graph.outputs()
+    rows: dict[str, Tensor] = {}
+    for key, name in names.items():
+        if name not in outputs:
+            continue
+        tensors = list(leaves(outputs[name]))
+        columns = COLUMNS[key] or classes
+        if columns is None or any(tensor.shape is None for tensor in tensors):
+            continue  # what failed has been reported
+        if len(tensors) != 1 or len(_shape(tensors[0])) != 3:
+            _not_rows(graph, report, key, tensors, columns)
+        elif _shape(tensors[0])[2] != columns:
+            _wrong_columns(graph, report, key, tensors[0], columns)
+        else:
+            rows[key] = tensors[0]
+    laid = sum(height * width * count for (height, width), count in per_map)
+    wrong = (key for key, tensor in rows.items() if _shape(tensor)[1] != laid)
+    key = next(wrong, None)
+    if key is not None:
+        _wrong_rows(graph, report, key, rows[key], per_map)
+
+
+def _shape(tensor: Tensor) -> Shape:
+    return cast("Shape", tensor.shape)
+
+
+def _not_rows(graph: Graph, report: Report, key: str, tensors: list[Tensor], columns: int) -> None:
+    several = len(tensors) != 1
+    gives = f"{len(tensors)} tensors" if several else f"a tensor {shape_text(_shape(tensors[0]))}"
+    message = f"`{key}` takes rows (N, anchors, {columns}); this is {gives}"
+    help = f"`PerBox({columns})` makes rows of a map" + ", `Cat(dim=1)` joins them" * several
+    report.add("E0505", message, graph.spec.detector[key].span, "not rows", help=help)
+
+
+def _wrong_columns(graph: Graph, report: Report, key: str, tensor: Tensor, columns: int) -> None:
+    given = _shape(tensor)[2]
+    wanted = f"`num_classes` is {columns}" if key == "classes" else f"an anchor has {columns}"
+    message = f"`{key}` has {given} columns, but {wanted}"
+    node = graph[tensor.origin]
+    also = [Label(node.span, f"`{node.path}` gives {shape_text(_shape(tensor))}")]
+    written = "num_classes" if key == "classes" else columns
+    help = f"give the head {written} channels an anchor, and write `PerBox({written})`"
+    label = f"{given} columns"
+    report.add("E0505", message, graph.spec.detector[key].span, label, help=help, also=also)
+
+
+def _wrong_rows(graph: Graph, report: Report, key: str, tensor: Tensor, per_map: PerMap) -> None:
+    """Report rows and anchors that differ in number, and the first map where they do."""
+    laid = sum(height * width * count for (height, width), count in per_map)
+    node = graph[tensor.origin]
+    given = [graph[source] for source in node.inputs]
+    also = [Label(node.span, f"`{node.path}` gives {shape_text(_shape(tensor))}")]
+    for source, ((height, width), count) in zip(given, per_map, strict=False):
+        rows = source.shape[1] if source.shape and len(source.shape) == 3 else None
+        if rows is not None and rows != height * width * count:
+            each = f"{count} a cell, {height * width * count} in all"
+            text = f"{rows} rows, but the {height}x{width} map has {each}"
+            also = [Label(source.span, f"`{source.path}`: {text}")]
+            break
+    message = f"the heads give {_shape(tensor)[1]} {WHAT[key]}, the anchors {laid}"
+    help = "give heads and anchors the same number of boxes at a cell of each map"
+    span = graph.spec.detector["anchors"].span
+    report.add("E0503", message, span, f"{laid} boxes", help=help, also=also)

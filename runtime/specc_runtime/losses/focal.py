@@ -1,0 +1,67 @@
+"""The focal loss of RetinaNet."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from specc_runtime.boxes import Coder
+from specc_runtime.losses.box import BoxLoss, box_loss, require_box_loss
+from specc_runtime.losses.scores import Sigmoid
+from specc_runtime.matching import UNDECIDED, Assigned
+from specc_runtime.predictions import Predictions
+
+
+@dataclass(frozen=True)
+class FocalLoss(Sigmoid):
+    """Focal loss on classes, a loss on boxes: Lin et al., Focal Loss, ICCV 2017, section 3 and 4.
+
+    All anchors count, but those that are undecided. The sums of a picture are divided by the number
+    of its anchors with an object, at least 1, and averaged over the batch, as in torchvision's
+    `RetinaNetHead.compute_loss`.
+    """
+
+    alpha: float = 0.25
+    gamma: float = 2.0
+    boxes: BoxLoss = "smooth_l1"
+
+    def __post_init__(self) -> None:
+        require_box_loss("loss.boxes", self.boxes)
+
+    def __call__(
+        self, predictions: Predictions, assigned: Assigned, coder: Coder, anchors: Tensor
+    ) -> dict[str, Tensor]:
+        """Two scalars: `bbox_regression`, `classification`."""
+        positive = assigned.labels >= 0
+        count = positive.sum(dim=1).clamp(min=1)
+        of_boxes = box_loss(self.boxes, predictions.offsets, assigned.boxes, coder, anchors)
+        of_boxes = torch.where(positive, of_boxes, 0.0).sum(dim=1)
+        of_classes = focal_loss(predictions.logits, assigned.labels, self.alpha, self.gamma)
+        return {
+            "bbox_regression": (of_boxes / count).mean(),
+            "classification": (of_classes / count).mean(),
+        }
+
+
+def focal_loss(logits: Tensor, labels: Tensor, alpha: float, gamma: float) -> Tensor:
+    """Sum (B,) of the focal loss of a picture's logits (B, A, C), each class by itself.
+
+    Labels (B, A) count classes from 0; anchors without an object are background to every class,
+    undecided ones count nothing. No target of the logits' size is made: all logits are taken for
+    background, and then each object's own is set right.
+    """
+    background = _absent(logits, gamma).sum(dim=2)
+    own = logits.gather(2, labels.clamp(min=0)[..., None]).squeeze(2)
+    of_object = alpha * _absent(-own, gamma) - (1 - alpha) * _absent(own, gamma)
+    total = (1 - alpha) * background + torch.where(labels >= 0, of_object, 0.0)
+    return torch.where(labels == UNDECIDED, 0.0, total).sum(dim=1)
+
+
+def _absent(logits: Tensor, gamma: float) -> Tensor:
+    """What a class costs that is absent: -p**gamma log(1 - p), p = sigmoid(logit); equation 4.
+
+    A class that is present costs the same at minus its logit.
+    """
+    cost = F.softplus(logits, threshold=50.0)
+    return torch.exp(gamma * (logits - cost)) * cost

@@ -1,0 +1,132 @@
+"""What the section `detector:` lacks, and where it and the heads disagree."""
+
+from pathlib import Path
+
+import pytest
+from marked import Fault, check, findings
+
+import specc
+
+SPEC = """\
+specc: 1
+name: net
+params: {num_classes: 3}
+inputs: {image: [N, 3, 64, 64]}
+layers:
+  fine: Conv2d(_, 32, 3, stride=8, padding=1)
+  coarse: Conv2d(_, 32, 3, stride=2, padding=1)
+  maps: [fine, coarse]
+  offsets: {for: {x: maps}, op: "Conv2d(_, 12, 3, padding=1)(x)"}
+  logits: {for: {x: maps}, op: "Conv2d(_, 3 * num_classes, 3, padding=1)(x)"}
+  box_rows: {for: {x: offsets}, op: PerBox(4)(x)}
+  class_rows: {for: {x: logits}, op: PerBox(num_classes)(x)}
+  boxes: Cat(dim=1)(box_rows)
+  scores: Cat(dim=1)(class_rows)
+outputs: {loc: boxes, conf: scores, map: fine, parts: box_rows}
+detector:
+  maps: maps
+  boxes: loc
+  classes: conf
+  anchors: AnchorGrid(sizes=[[16], [32]], ratios=[0.5, 1, 2])
+  coder: BoxCoder()
+  match: IoUMatch()
+  loss: FocalLoss()
+  select: LevelNMS()
+"""
+
+KEYS = ("maps", "boxes", "classes", "anchors", "coder", "match", "loss", "select")
+
+CHANGED = [
+    # code, in the spec, in its place, help
+    ("E0501", "[[16], [32]]", "«[[16], [32], [64]]»", "`sizes` 2 items"),
+    ("E0503", "AnchorGrid(sizes=[[16], [32]]", "«AnchorGrid(sizes=[[16], [32, 40]]", "same number"),
+    ("E0505", "classes: conf", "classes: «parts»", "`Cat(dim=1)` joins"),
+    ("E0505", "boxes: loc", "boxes: «map»", "`PerBox(4)`"),
+    ("E0505", "boxes: loc", "boxes: «conf»", "`PerBox(4)`"),
+    ("E0210", "[[16], [32]]", "«[16, 32]»", "a list of lists"),
+    ("E0210", "[0.5, 1, 2]", "«[[0.5, 1, 2]]»", "a list of numbers"),
+    ("E0211", "FocalLoss()", "FocalLoss(alpha=«1.5»)", "from 0 to 1"),
+    ("E0210", "FocalLoss()", "FocalLoss(boxes=«'smooth'»)", "'smooth_l1'"),
+    ("E0407", "IoUMatch()", "IoUMatch(background=«0.6»)", "the lower IoU"),
+    ("E0407", "IoUMatch()", "CenterSampling(nearest=«8»)", "between the two"),
+    ("E0205", "FocalLoss()", "«FocalLos»()", "`FocalLoss`"),
+    ("E0201", "classes: conf", "classes: conf\n  centerness: «conf»", "take it out"),
+]
+
+
+def test_the_spec_is_right(tmp_path: Path) -> None:
+    assert findings(tmp_path, SPEC) == []
+
+
+@pytest.mark.parametrize(("code", "old", "new", "help"), CHANGED)
+def test_fault(code: str, old: str, new: str, help: str, tmp_path: Path) -> None:
+    assert old in SPEC
+    text = SPEC.replace(old, new, 1)
+    if "»" not in text:
+        text = text.replace("ratios=[0.5, 1, 2])", "ratios=[0.5, 1, 2])»")
+    check(tmp_path, Fault(code, text, help))
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_missing_key_is_named(key: str, tmp_path: Path) -> None:
+    head, _, section = SPEC.partition("detector:")
+    lines = section.splitlines(keepends=True)
+    kept = [head, "detector:", *(line for line in lines if not line.startswith(f"  {key}: "))]
+    text = "".join(kept).replace("detector:", "«detector»:")
+    found = check(tmp_path, Fault("E0202", text, f"add `{key}: "))
+    assert found.message == f"`{key}` is missing"
+
+
+def test_a_loss_that_reads_the_centerness_needs_it(tmp_path: Path) -> None:
+    text = SPEC.replace("FocalLoss()", "FCOSLoss()").replace("detector:", "«detector»:")
+    check(tmp_path, Fault("E0202", text, "`centerness: the name of an output`"))
+    named = SPEC.replace("FocalLoss()", "FCOSLoss()\n  centerness: «conf»")
+    found = check(tmp_path, Fault("E0505", named, "`PerBox(1)`"))
+    assert found.message == "`centerness` has 3 columns, but an anchor has 1"
+
+
+def test_the_map_where_heads_and_anchors_part_is_named(tmp_path: Path) -> None:
+    (found,) = findings(tmp_path, SPEC.replace("[[16], [32]]", "[[16], [32, 40]]"))
+    assert found.labels[1].text == "`box_rows.1`: 48 rows, but the 4x4 map has 6 a cell, 96 in all"
+
+
+def test_scores_are_counted_as_boxes_are(tmp_path: Path) -> None:
+    text = SPEC.replace("Cat(dim=1)(class_rows)", "Cat(dim=1)([class_rows[0]])")
+    found = check(
+        tmp_path,
+        Fault("E0503", text.replace("AnchorGrid(", "«AnchorGrid(").replace("2])", "2])»"), ""),
+    )
+    assert found.message == "the heads give 192 scores of boxes, the anchors 240"
+
+
+def test_without_a_size_there_are_no_boxes(tmp_path: Path) -> None:
+    text = SPEC.replace("image: [N, 3, 64, 64]", "«image»: [N, 3, H, W]")
+    found = check(tmp_path, Fault("W0604", text, "[N, 3, height, width]"))
+    assert found.severity == "warning"
+
+
+def test_a_variant_leaves_the_number_of_classes_open(tmp_path: Path) -> None:
+    path = tmp_path / "spec.yaml"
+    path.write_text(SPEC + "variants: {coco: {num_classes: 80}}\n", encoding="utf-8")
+    for name in ("spec.yaml", "spec.yaml:coco"):
+        model = specc.compile(tmp_path / name)
+        assert model.ok
+        assert f"num_classes: int = {80 if 'coco' in name else 3}" in model.source
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "label"),
+    [
+        ("params: {num_classes: 3}", "let: {num_classes: 3}", "no `num_classes`"),
+        ("* num_classes", "* 3", "not used"),
+        ("3 * num_classes", "(9 if num_classes else 3)", "decides the structure"),
+    ],
+)
+def test_the_number_of_classes_stays_open(old: str, new: str, label: str, tmp_path: Path) -> None:
+    text = SPEC.replace(old, new)
+    if label == "not used":
+        text = text.replace("PerBox(num_classes)", "PerBox(3)")
+    (found,) = findings(tmp_path, text)
+    assert found.code == "E0506"
+    assert found.labels[0].text == label
+    assert found.labels[0].span.text == ("detector" if label[:3] == "no " else "num_classes")
