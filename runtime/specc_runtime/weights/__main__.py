@@ -1,0 +1,28 @@
+"""The runtime's half of `specc weights`: `python3 -m specc_runtime.weights import SOURCE TARGET`.
+
+The table of keys comes on standard input, what there is to say goes to standard output, both as JSON.
+"""
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from specc_runtime.tensorfile import TensorFileError
+from specc_runtime.weights import WeightsError
+from specc_runtime.weights.transfer import export_weights, import_weights, table
+
+WAYS = {"import": import_weights, "export": export_weights}
+
+
+def main(way: str, source: str, target: str) -> None:
+    """Carry weights from one file to another; leave with a message where that cannot be."""
+    try:
+        done = WAYS[way](table(sys.stdin.read()), Path(source), Path(target))
+    except (WeightsError, TensorFileError, OSError) as error:
+        sys.exit(f"error: {error}")
+    json.dump(asdict(done), sys.stdout)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
