@@ -145,6 +145,7 @@ DETECTOR = {
         "foreground": 0.5,
         "background": 0.5,
         "best_for_each_object": True,
+        "allow_low_quality_matches": False,
     },
     "loss": {"kind": "MultiBoxLoss", "negatives_per_positive": 3.0},
     "select": {"kind": "NMS", "score": 0.01, "per_class": 200, "iou": 0.45, "keep": 100},

@@ -1,0 +1,135 @@
+"""How fast emitted networks run, against the code that they were checked against.
+
+    python benchmarks/zoo.py --pairs 20 --out benchmarks/results/zoo.json
+    python benchmarks/zoo.py resnet:resnet50 --pairs 5
+
+Both are the network alone, from normalised images to raw outputs, on the CPU in float32; a pair
+runs each once. A ratio above one says that the emitted network is the faster one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from efficientnet_pytorch import EfficientNet
+from pairs import ROOT, alternate, report, summary
+from torch import Tensor, nn
+from torchvision import models
+from torchvision.models import detection
+from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
+
+sys.path.append(str(ROOT / "tests/zoo"))
+
+from parity import emitted
+
+
+class Reference(NamedTuple):
+    """The network of someone else, how it is run, and the side of its images."""
+
+    make: Callable[[], nn.Module]
+    side: int
+    run: Callable[[nn.Module, Tensor], object] = lambda model, images: model(images)
+
+
+def heads(model: nn.Module, images: Tensor) -> object:
+    """Run a torchvision detector without its transforms, anchors and selection."""
+    return model.head(list(model.backbone(images).values()))
+
+
+def detector(make: Callable[..., nn.Module], side: int) -> Reference:
+    """Return a detector of torchvision, without weights from the network."""
+    return Reference(partial(make, weights=None, weights_backbone=None), side, heads)
+
+
+REFERENCES = {
+    "vgg16": Reference(models.vgg16, 224),
+    "resnet:resnet18": Reference(models.resnet18, 224),
+    "resnet:resnet50": Reference(models.resnet50, 224),
+    "efficientnet:b0": Reference(models.efficientnet_b0, 224),
+    "efficientnet:tf_b0": Reference(lambda: EfficientNet.from_name("efficientnet-b0"), 224),
+    "efficientnet:tf_b4": Reference(lambda: EfficientNet.from_name("efficientnet-b4"), 380),
+    "mobilenet_v3": Reference(models.mobilenet_v3_large, 224),
+    "fpn_resnet": Reference(
+        partial(resnet_fpn_backbone, backbone_name="resnet50", weights=None), 224
+    ),
+    "ssd300_vgg": detector(detection.ssd300_vgg16, 300),
+    "ssdlite320_mobilenet_v3": detector(detection.ssdlite320_mobilenet_v3_large, 320),
+    "retinanet_resnet50_fpn:v1": detector(detection.retinanet_resnet50_fpn, 256),
+    "retinanet_resnet50_fpn:v2": detector(detection.retinanet_resnet50_fpn_v2, 256),
+    "fcos_resnet50_fpn": detector(detection.fcos_resnet50_fpn, 256),
+}
+
+
+def tensors(value: object) -> Iterator[Tensor]:
+    """Yield the tensors of outputs of any form."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, dict):
+        yield from tensors(list(value.values()))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from tensors(item)
+
+
+def forward(run: Callable[..., object], model: nn.Module, images: Tensor) -> float:
+    """Return the seconds of a forward pass in evaluation."""
+    model.eval()
+    start = time.perf_counter()
+    with torch.no_grad():
+        run(model, images)
+    return time.perf_counter() - start
+
+
+def both_ways(run: Callable[..., object], model: nn.Module, images: Tensor) -> float:
+    """Return the seconds of a forward and a backward pass in training."""
+    model.train().zero_grad(set_to_none=True)
+    start = time.perf_counter()
+    torch.stack([output.sum() for output in tensors(run(model, images))]).sum().backward()
+    return time.perf_counter() - start
+
+
+def compare(name: str, reference: Reference, batch: int, pairs: int) -> dict[str, object]:
+    """Return the ratios of a network, forward and both ways."""
+    ours, theirs = emitted(name).float(), reference.make().float()
+    images = torch.randn(batch, 3, reference.side, reference.side)
+    figures: dict[str, object] = {"batch": batch, "side": reference.side}
+    for kind, timed in (("forward", forward), ("forward_backward", both_ways)):
+        runs = alternate(
+            partial(timed, Reference._field_defaults["run"], ours, images),
+            partial(timed, reference.run, theirs, images),
+            pairs,
+        )
+        figures[kind] = {
+            "seconds": summary([first for first, _ in runs]),
+            "reference_seconds": summary([second for _, second in runs]),
+            "ratio": summary([second / first for first, second in runs]),
+        }
+    return figures
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("names", nargs="*", help="networks; all of them if left out")
+    parser.add_argument("--pairs", type=int, default=20)
+    parser.add_argument("--batch", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    figures: dict[str, object] = {"threads": options.threads}
+    for name in options.names or REFERENCES:
+        figures[name] = compare(name, REFERENCES[name], options.batch, options.pairs)
+        print(name, figures[name], file=sys.stderr, flush=True)
+    report(figures, options.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,326 @@
+"""MobileNetV3, large and small.
+
+Howard et al., Searching for MobileNetV3, ICCV 2019, tables 1 and 2.
+
+Emitted by specc from specs/mobilenet_v3.yaml: change the spec, not this file.
+
+    images (N, 3, H, W) -> out (N, 1000)
+    5,483,032 parameters
+"""
+
+from torch import Tensor, nn
+
+
+def make_divisible(value: float, divisor: int) -> int:
+    """Round to a multiple of `divisor`, never below 90 % of `value` (Howard et al., MobileNet)."""
+    rounded = max(divisor, int(value + divisor / 2) // divisor * divisor)
+    return rounded + divisor if rounded < 0.9 * value else rounded
+
+
+class ConvNormHardswish(nn.Sequential):
+    """Module `ConvNorm` of the spec, with `Hardswish`."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out: int,
+        kernel: int,
+        momentum: float,
+        stride: int = 1,
+        groups: int = 1,
+    ) -> None:
+        super().__init__(
+            nn.Conv2d(
+                in_channels,
+                out,
+                kernel_size=kernel,
+                stride=stride,
+                padding=kernel // 2,
+                groups=groups,
+                bias=False,
+            ),
+            nn.BatchNorm2d(out, eps=0.001, momentum=momentum),
+            nn.Hardswish(),
+        )
+
+
+class ConvNormReLU(nn.Sequential):
+    """Module `ConvNorm` of the spec, with `ReLU`."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out: int,
+        kernel: int,
+        momentum: float,
+        stride: int = 1,
+        groups: int = 1,
+    ) -> None:
+        super().__init__(
+            nn.Conv2d(
+                in_channels,
+                out,
+                kernel_size=kernel,
+                stride=stride,
+                padding=kernel // 2,
+                groups=groups,
+                bias=False,
+            ),
+            nn.BatchNorm2d(out, eps=0.001, momentum=momentum),
+            nn.ReLU(),
+        )
+
+
+class ConvNormIdentity(nn.Sequential):
+    """Module `ConvNorm` of the spec, with `Identity`."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out: int,
+        kernel: int,
+        momentum: float,
+        stride: int = 1,
+        groups: int = 1,
+    ) -> None:
+        super().__init__(
+            nn.Conv2d(
+                in_channels,
+                out,
+                kernel_size=kernel,
+                stride=stride,
+                padding=kernel // 2,
+                groups=groups,
+                bias=False,
+            ),
+            nn.BatchNorm2d(out, eps=0.001, momentum=momentum),
+            nn.Identity(),
+        )
+
+
+class BneckReLUNoExpandNoSe(nn.Module):
+    """The paper's bottleneck (figure 4), with `ReLU`, without `expand` and `se`."""
+
+    def __init__(self, kernel: int, momentum: float) -> None:
+        super().__init__()
+        self.depthwise = ConvNormReLU(16, 16, kernel, momentum, groups=16)
+        self.project = ConvNormIdentity(16, 16, 1, momentum)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.depthwise(x)  # 16xceil(H/2)xceil(W/2)
+        y = self.project(y)  # 16xceil(H/2)xceil(W/2)
+        return y + x  # 16xceil(H/2)xceil(W/2)
+
+
+class BneckReLUNoSeNoAdd(nn.Module):
+    """The paper's bottleneck (figure 4), with `ReLU`, without `se` and `add`."""
+
+    def __init__(self, kernel: int, out: int, momentum: float) -> None:
+        super().__init__()
+        self.expand = ConvNormReLU(16, 64, 1, momentum)
+        self.depthwise = ConvNormReLU(64, 64, kernel, momentum, stride=2, groups=64)
+        self.project = ConvNormIdentity(64, out, 1, momentum)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.expand(x)  # 64xceil(H/2)xceil(W/2)
+        x = self.depthwise(x)  # 64xceil(H/4)xceil(W/4)
+        return self.project(x)  # 24xceil(H/4)xceil(W/4)
+
+
+class BneckReLUNoSe(nn.Module):
+    """The paper's bottleneck (figure 4), with `ReLU`, without `se`."""
+
+    def __init__(self, kernel: int, momentum: float) -> None:
+        super().__init__()
+        self.expand = ConvNormReLU(24, 72, 1, momentum)
+        self.depthwise = ConvNormReLU(72, 72, kernel, momentum, groups=72)
+        self.project = ConvNormIdentity(72, 24, 1, momentum)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.expand(x)  # 72xceil(H/4)xceil(W/4)
+        y = self.depthwise(y)  # 72xceil(H/4)xceil(W/4)
+        y = self.project(y)  # 24xceil(H/4)xceil(W/4)
+        return y + x  # 24xceil(H/4)xceil(W/4)
+
+
+class SqueezeExcite(nn.Module):
+    """Weigh each channel by what all of its positions say (section 5.3)."""
+
+    def __init__(self, c: int, squeezed: int) -> None:
+        super().__init__()
+        self.avgpool = nn.AdaptiveAvgPool2d(output_size=1)
+        self.fc1 = nn.Conv2d(c, squeezed, kernel_size=1)
+        self.relu = nn.ReLU()
+        self.fc2 = nn.Conv2d(squeezed, c, kernel_size=1)
+        self.gate = nn.Hardsigmoid()
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.avgpool(x)
+        y = self.fc1(y)
+        y = self.relu(y)
+        y = self.fc2(y)
+        y = self.gate(y)
+        return x * y
+
+
+class BneckReLUNoAdd(nn.Module):
+    """The paper's bottleneck (figure 4), with `ReLU`, without `add`."""
+
+    def __init__(self, kernel: int, out: int, momentum: float) -> None:
+        super().__init__()
+        self.expand = ConvNormReLU(24, 72, 1, momentum)
+        self.depthwise = ConvNormReLU(72, 72, kernel, momentum, stride=2, groups=72)
+        self.se = SqueezeExcite(72, 24)
+        self.project = ConvNormIdentity(72, out, 1, momentum)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.expand(x)  # 72xceil(H/4)xceil(W/4)
+        x = self.depthwise(x)  # 72xceil(H/8)xceil(W/8)
+        x = self.se(x)  # 72xceil(H/8)xceil(W/8)
+        return self.project(x)  # 40xceil(H/8)xceil(W/8)
+
+
+class BneckReLU(nn.Module):
+    """The paper's bottleneck (figure 4), with `ReLU`."""
+
+    def __init__(self, kernel: int, momentum: float) -> None:
+        super().__init__()
+        self.expand = ConvNormReLU(40, 120, 1, momentum)
+        self.depthwise = ConvNormReLU(120, 120, kernel, momentum, groups=120)
+        self.se = SqueezeExcite(120, 32)
+        self.project = ConvNormIdentity(120, 40, 1, momentum)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.expand(x)  # 120xceil(H/8)xceil(W/8)
+        y = self.depthwise(y)  # 120xceil(H/8)xceil(W/8)
+        y = self.se(y)  # 120xceil(H/8)xceil(W/8)
+        y = self.project(y)  # 40xceil(H/8)xceil(W/8)
+        return y + x  # 40xceil(H/8)xceil(W/8)
+
+
+class BneckHardswishNoSeNoAdd(nn.Module):
+    """The paper's bottleneck (figure 4), with `Hardswish`, without `se` and `add`."""
+
+    def __init__(self, kernel: int, out: int, momentum: float) -> None:
+        super().__init__()
+        self.expand = ConvNormHardswish(40, 240, 1, momentum)
+        self.depthwise = ConvNormHardswish(240, 240, kernel, momentum, stride=2, groups=240)
+        self.project = ConvNormIdentity(240, out, 1, momentum)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.expand(x)  # 240xceil(H/8)xceil(W/8)
+        x = self.depthwise(x)  # 240xceil(H/16)xceil(W/16)
+        return self.project(x)  # 80xceil(H/16)xceil(W/16)
+
+
+class BneckHardswishNoSe(nn.Module):
+    """The paper's bottleneck (figure 4), with `Hardswish`, without `se`."""
+
+    def __init__(self, kernel: int, hidden: int, momentum: float) -> None:
+        super().__init__()
+        self.expand = ConvNormHardswish(80, hidden, 1, momentum)
+        self.depthwise = ConvNormHardswish(hidden, hidden, kernel, momentum, groups=hidden)
+        self.project = ConvNormIdentity(hidden, 80, 1, momentum)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.expand(x)
+        y = self.depthwise(y)
+        y = self.project(y)  # 80xceil(H/16)xceil(W/16)
+        return y + x  # 80xceil(H/16)xceil(W/16)
+
+
+class BneckHardswishNoAdd(nn.Module):
+    """The paper's bottleneck (figure 4), with `Hardswish`, without `add`."""
+
+    def __init__(
+        self, c: int, kernel: int, hidden: int, out: int, momentum: float, stride: int = 1
+    ) -> None:
+        super().__init__()
+        self.expand = ConvNormHardswish(c, hidden, 1, momentum)
+        self.depthwise = ConvNormHardswish(
+            hidden, hidden, kernel, momentum, stride=stride, groups=hidden
+        )
+        self.se = SqueezeExcite(hidden, make_divisible(hidden // 4, 8))
+        self.project = ConvNormIdentity(hidden, out, 1, momentum)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.expand(x)
+        x = self.depthwise(x)
+        x = self.se(x)
+        return self.project(x)
+
+
+class BneckHardswish(nn.Module):
+    """The paper's bottleneck (figure 4), with `Hardswish`."""
+
+    def __init__(self, c: int, kernel: int, hidden: int, out: int, momentum: float) -> None:
+        super().__init__()
+        self.expand = ConvNormHardswish(c, hidden, 1, momentum)
+        self.depthwise = ConvNormHardswish(hidden, hidden, kernel, momentum, groups=hidden)
+        self.se = SqueezeExcite(hidden, make_divisible(hidden // 4, 8))
+        self.project = ConvNormIdentity(hidden, out, 1, momentum)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.expand(x)
+        y = self.depthwise(y)
+        y = self.se(y)
+        y = self.project(y)
+        return y + x
+
+
+class Large(nn.Sequential):
+    """Table 1 of the paper, without its last two rows."""
+
+    def __init__(self, in_channels: int, momentum: float) -> None:
+        super().__init__(
+            ConvNormHardswish(in_channels, 16, 3, momentum, stride=2),  # 0: 16xceil(H/2)xceil(W/2)
+            BneckReLUNoExpandNoSe(3, momentum),
+            BneckReLUNoSeNoAdd(3, 24, momentum),  # 2: 24xceil(H/4)xceil(W/4)
+            BneckReLUNoSe(3, momentum),
+            BneckReLUNoAdd(5, 40, momentum),  # 4: 40xceil(H/8)xceil(W/8)
+            BneckReLU(5, momentum),
+            BneckReLU(5, momentum),
+            BneckHardswishNoSeNoAdd(3, 80, momentum),  # 7: 80xceil(H/16)xceil(W/16)
+            BneckHardswishNoSe(3, 200, momentum),
+            BneckHardswishNoSe(3, 184, momentum),
+            BneckHardswishNoSe(3, 184, momentum),
+            BneckHardswishNoAdd(80, 3, 480, 112, momentum),  # 11: 112xceil(H/16)xceil(W/16)
+            BneckHardswish(112, 3, 672, 112, momentum),
+            # 13: c4, 160xceil(H/32)xceil(W/32)
+            BneckHardswishNoAdd(112, 5, 672, 160, momentum, stride=2),
+            BneckHardswish(160, 5, 960, 160, momentum),
+            BneckHardswish(160, 5, 960, 160, momentum),
+            ConvNormHardswish(160, 960, 1, momentum),  # 16: 960xceil(H/32)xceil(W/32)
+        )
+
+
+class Classifier(nn.Sequential):
+    """Module `Classifier` of the spec."""
+
+    def __init__(self, in_channels: int, hidden: int, num_classes: int) -> None:
+        super().__init__(
+            nn.Linear(in_channels, hidden),  # 0: 1280
+            nn.Hardswish(),
+            nn.Dropout(p=0.2),
+            nn.Linear(hidden, num_classes),  # 3: 1000
+        )
+
+
+class MobileNetV3(nn.Module):
+    """MobileNetV3, large and small."""
+
+    def __init__(self, momentum: float = 0.01, num_classes: int = 1000) -> None:
+        super().__init__()
+        self.features = Large(3, momentum)
+        self.avgpool = nn.AdaptiveAvgPool2d(output_size=1)
+        self.flatten = nn.Flatten()
+        self.classifier = Classifier(960, 1280, num_classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = self.features(images)  # 960xceil(H/32)xceil(W/32)
+        x = self.avgpool(x)  # 960x1x1
+        x = self.flatten(x)  # 960
+        return self.classifier(x)  # 1000
+
+
+MODEL = MobileNetV3

@@ -1,0 +1,149 @@
+"""YOLO, a grid of 7x7 cells.
+
+Redmon et al., You Only Look Once, CVPR 2016, figure 3; Darknet's yolov1.cfg, row by row in its
+order.
+
+Emitted by specc from specs/yolov1.yaml: change the spec, not this file.
+
+    images (N, 3, 448, 448) -> predictions (N, 1715)
+    197,301,875 parameters, 20.211 G multiply-adds
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class LocallyConnected2d(nn.Module):
+    """Convolution with weights of its own at every place of a map of one size.
+
+    `weight` is (places, out_channels, in_channels * kernel area), places row by row; `bias` is
+    (out_channels, places).
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: tuple[int, int],
+        *,
+        stride: tuple[int, int] = (1, 1),
+        padding: tuple[int, int] = (0, 0),
+        bias: bool = True,
+        height: int,
+        width: int,
+    ) -> None:
+        super().__init__()
+        self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
+        self.height = (height + 2 * padding[0] - kernel_size[0]) // stride[0] + 1
+        self.width = (width + 2 * padding[1] - kernel_size[1]) // stride[1] + 1
+        places, reach = self.height * self.width, in_channels * kernel_size[0] * kernel_size[1]
+        self.weight = nn.Parameter(torch.empty(places, out_channels, reach))
+        self.bias = nn.Parameter(torch.empty(out_channels, places)) if bias else None
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -(reach**-0.5), reach**-0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.unfold(x, self.kernel_size, padding=self.padding, stride=self.stride)
+        x = torch.bmm(self.weight, x.permute(2, 1, 0)).permute(2, 1, 0)
+        if self.bias is not None:
+            x = x + self.bias
+        return x.reshape(*x.shape[:2], self.height, self.width)
+
+
+class ConvBN(nn.Module):
+    """A convolution with its norm and a leaky ReLU."""
+
+    def __init__(self, in_channels: int, out: int, kernel: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(
+            in_channels, out, kernel_size=kernel, stride=stride, padding=kernel // 2, bias=False
+        )
+        self.bn = nn.BatchNorm2d(out, momentum=0.01)
+        self.act = nn.LeakyReLU(negative_slope=0.1, inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(x)
+        x = self.bn(x)
+        return self.act(x)
+
+
+class Pair(nn.Sequential):
+    """A 1x1 convolution and a 3x3 one, twice as wide."""
+
+    def __init__(self, in_channels: int, narrow: int) -> None:
+        super().__init__(
+            ConvBN(in_channels, narrow, 1),
+            ConvBN(narrow, narrow * 2, 3),
+        )
+
+
+class Local(nn.Module):
+    """Weights of their own at each of the 7x7 places."""
+
+    def __init__(self, in_channels: int) -> None:
+        super().__init__()
+        self.conv = LocallyConnected2d(
+            in_channels, 256, kernel_size=(3, 3), padding=(1, 1), height=7, width=7
+        )
+        self.act = nn.LeakyReLU(negative_slope=0.1, inplace=True)
+        self.drop = nn.Dropout()
+        self.flat = nn.Flatten()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(x)  # 256x7x7
+        x = self.act(x)  # 256x7x7
+        x = self.drop(x)  # 256x7x7
+        return self.flat(x)  # 12544
+
+
+class YOLOv1(nn.Module):
+    """YOLO, a grid of 7x7 cells."""
+
+    def __init__(self, num_classes: int = 20) -> None:
+        super().__init__()
+        self.conv1 = ConvBN(3, 64, 7, stride=2)
+        self.pool1 = nn.MaxPool2d(kernel_size=2, stride=2)
+        self.conv2 = ConvBN(64, 192, 3)
+        self.pool2 = nn.MaxPool2d(kernel_size=2, stride=2)
+        self.conv3_1 = ConvBN(192, 128, 1)
+        self.conv3_2 = ConvBN(128, 256, 3)
+        self.conv3_3 = ConvBN(256, 256, 1)
+        self.conv3_4 = ConvBN(256, 512, 3)
+        self.pool3 = nn.MaxPool2d(kernel_size=2, stride=2)
+        self.conv4 = nn.Sequential(*(Pair(512, 256) for _ in range(4)))
+        self.conv4_9 = ConvBN(512, 512, 1)
+        self.conv4_10 = ConvBN(512, 1024, 3)
+        self.pool4 = nn.MaxPool2d(kernel_size=2, stride=2)
+        self.conv5 = nn.Sequential(Pair(1024, 512), Pair(1024, 512))
+        self.conv5_5 = ConvBN(1024, 1024, 3)
+        self.conv5_6 = ConvBN(1024, 1024, 3, stride=2)
+        self.conv6_1 = ConvBN(1024, 1024, 3)
+        self.conv6_2 = ConvBN(1024, 1024, 3)
+        self.top = Local(1024)
+        self.predictions = nn.Linear(12544, 49 * (num_classes + 15))
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = self.conv1(images)  # 64x224x224
+        x = self.pool1(x)  # 64x112x112
+        x = self.conv2(x)  # 192x112x112
+        x = self.pool2(x)  # 192x56x56
+        x = self.conv3_1(x)  # 128x56x56
+        x = self.conv3_2(x)  # 256x56x56
+        x = self.conv3_3(x)  # 256x56x56
+        x = self.conv3_4(x)  # 512x56x56
+        x = self.pool3(x)  # 512x28x28
+        x = self.conv4(x)  # 512x28x28
+        x = self.conv4_9(x)  # 512x28x28
+        x = self.conv4_10(x)  # 1024x28x28
+        x = self.pool4(x)  # 1024x14x14
+        x = self.conv5(x)  # 1024x14x14
+        x = self.conv5_5(x)  # 1024x14x14
+        x = self.conv5_6(x)  # 1024x7x7
+        x = self.conv6_1(x)  # 1024x7x7
+        x = self.conv6_2(x)  # 1024x7x7
+        x = self.top(x)  # 12544
+        return self.predictions(x)  # 1715
+
+
+MODEL = YOLOv1

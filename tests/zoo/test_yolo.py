@@ -1,0 +1,235 @@
+"""The YOLO family beside Darknet's `.cfg` files, run by an interpreter of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from darknet_cfgs import CFGS
+from darknet_reference import Darknet, Ran, reorg, sections
+from figures import on_meta
+from parity import SPECS, Outputs, Pair, agree, fill, images, without_dropping
+from torch import Tensor, nn
+
+import specc
+from specc.cli import main
+from specc.driver import Model, compile_spec
+from specc.importing import import_darknet
+from specc.loading import load_module
+from specc_runtime import darknet, tensorfile
+
+torch.set_num_threads(1)
+
+SIDES = {"yolov1": 448, "yolov2": 416, "yolov3": 416, "yolov3_tiny": 416}
+BYTES = {  # of the files at pjreddie.com/media/files, and of their headers
+    "yolov1": (789_312_988, 16),
+    "yolov2": (203_934_260, 16),
+    "yolov3": (248_007_048, 20),
+    "yolov3_tiny": (35_434_956, 20),
+}
+LEFT_BEHIND = {"net", "yolo", "region", "detection"}
+WORDS = {
+    "Conv2d": "convolutional",
+    "LocallyConnected2d": "local",
+    "Linear": "connected",
+    "MaxPool2d": "maxpool",
+    "Add": "shortcut",
+    "Upsample": "upsample",
+    "Reorg": "reorg",
+    "Cat": "route",
+}
+
+
+def ours(name: str, side: int) -> Model:
+    return compile_spec(SPECS / f"{name}.yaml", resize=(side, side))
+
+
+def run_ours(model: nn.Module, batch: Tensor) -> Outputs:
+    found = model(batch)
+    maps = [found] if isinstance(found, Tensor) else found
+    return {f"head {place}": head for place, head in enumerate(maps)}
+
+
+def run_theirs(model: nn.Module, batch: Tensor) -> Outputs:
+    return {f"head {place}": head for place, head in enumerate(model(batch))}
+
+
+def through_a_file(name: str, side: int, folder: Path) -> Pair:
+    """Draw weights for ours, and let both read them from one `.weights` file."""
+    file = folder / f"{name}.weights"
+    network = fill(load_module(ours(name, side)), lambda model: model(images(side, 4)))
+    shapes = {key: tensor.shape for key, tensor in network.state_dict().items()}
+    darknet.write(file, network.state_dict())
+    tensors, _ = darknet.read(file, shapes)
+    left = network.load_state_dict(tensors, strict=False)
+    assert not left.unexpected_keys
+    assert all(key.endswith("num_batches_tracked") for key in left.missing_keys)
+    reference = Darknet(CFGS[name], side).double()
+    reference.load(file)
+    file.unlink()
+    return Pair(without_dropping(network), reference.eval(), run_ours, run_theirs)
+
+
+@pytest.mark.parametrize(
+    ("name", "side"), [("yolov1", 128), ("yolov2", 64), ("yolov3", 64), ("yolov3_tiny", 64)]
+)
+def test_agrees_with_the_cfg(name: str, side: int, tmp_path: Path) -> None:
+    both = through_a_file(name, side, tmp_path)
+    agree(both, images(side, 4))
+    if name != "yolov1":  # whose last layers are made for one size
+        agree(both, images((96, 128)))
+
+
+def layers(name: str, side: int) -> list[Ran]:
+    """Return the layers of a `.cfg` that have rows of ours, from a run of shapes alone."""
+    reference = on_meta(lambda: Darknet(CFGS[name], side))
+    with torch.no_grad():
+        done = reference.run(torch.empty(1, 3, side, side, device="meta"))
+    names = [layer.options.get("layers", ",") for layer in reference.sections]
+    return [
+        layer
+        for layer, taken in zip(done, names, strict=True)
+        if layer.kind in WORDS.values() and "," in taken
+    ]
+
+
+@pytest.mark.parametrize("side", [320, 416, 608])
+@pytest.mark.parametrize("name", ["yolov2", "yolov3", "yolov3_tiny"])
+def test_every_layer_has_the_shape_of_the_cfg(name: str, side: int) -> None:
+    same_layers(name, side)
+
+
+def test_every_layer_of_yolov1_has_the_shape_of_the_cfg() -> None:
+    same_layers("yolov1", 448)
+
+
+def same_layers(name: str, side: int) -> None:
+    model, theirs = ours(name, side), layers(name, side)
+    nodes = [node for node in model.hierarchy.nodes() if node.kind in WORDS]
+    found = [(WORDS[node.kind], node.shape) for node in nodes]
+    assert [kind for kind, _ in found] == [layer.kind for layer in theirs]
+    for (kind, shape), layer in zip(found, theirs, strict=True):
+        size = tuple(layer.output.shape[1:])
+        assert shape is not None and (*shape[1:],) == size, kind
+    assert model.macs == sum(layer.macs for layer in theirs)
+
+
+@pytest.mark.parametrize("name", BYTES)
+def test_parameters_fill_the_published_file(name: str) -> None:
+    model = ours(name, SIDES[name])
+    numbers = sum(norms(model)) * 2 + model.parameters
+    size, header = BYTES[name]
+    assert numbers * 4 + header == size
+
+
+def norms(model: Model) -> list[int]:
+    return [
+        entry.shape[0]
+        for key, entry in model.facts.costs.state.items()
+        if key.endswith("running_mean")
+    ]
+
+
+def test_published_figures() -> None:
+    """Of pjreddie.com/darknet: 62.94 BFLOPs of YOLOv2, 65.86 and 140.69 of v3, 5.56 of tiny."""
+    billions = {
+        ("yolov2", 608): 62.94,
+        ("yolov3", 416): 65.86,
+        ("yolov3", 608): 140.69,
+        ("yolov3_tiny", 416): 5.56,
+    }
+    for (name, side), expected in billions.items():
+        assert round(2e-9 * ours(name, side).macs, 2) == expected
+
+
+@pytest.mark.parametrize(
+    "path", ["yolov1", "yolov1:paper", "yolov2", "yolov2:voc", "yolov3", "yolov3_tiny"]
+)
+def test_expectations_hold(path: str) -> None:
+    stem, _, variant = path.partition(":")
+    assert not specc.compile(SPECS / f"{stem}.yaml", variant=variant or None).diagnostics
+
+
+@pytest.mark.parametrize("stride", [2, 3])
+def test_reorg_is_darknets(stride: int) -> None:
+    """It is no pixel unshuffle, whose channels keep their positions together."""
+    x = torch.randn(2, 2 * stride**2, 2 * stride, 3 * stride)
+    layer = load_reorg(stride)
+    assert torch.equal(layer(x), reorg(x, stride))
+    assert not torch.equal(layer(x), nn.PixelUnshuffle(stride)(x))
+
+
+def load_reorg(stride: int) -> nn.Module:
+    source = ours("yolov2", 416).source
+    names: dict[str, type[nn.Module]] = {}
+    exec(source, names)
+    return names["Reorg"](stride)
+
+
+@pytest.mark.parametrize("name", CFGS)
+def test_an_imported_cfg_is_the_spec_of_the_zoo(name: str, tmp_path: Path) -> None:
+    (tmp_path / f"{name}.cfg").write_text(CFGS[name], encoding="utf-8")
+    made = import_darknet(tmp_path / f"{name}.cfg")
+    (tmp_path / f"{name}.yaml").write_text(made.text, encoding="utf-8")
+    imported, zoo = compile_spec(tmp_path / f"{name}.yaml"), ours(name, SIDES[name])
+    assert not imported.diagnostics
+    assert (imported.parameters, imported.macs) == (zoo.parameters, zoo.macs)
+    assert tensors(imported) == tensors(zoo)
+    assert shapes(imported) == shapes(zoo)
+    assert [note.section for note in made.notes] == [
+        section.kind for section in sections(CFGS[name]) if section.kind in LEFT_BEHIND
+    ]
+    assert len(made.text.splitlines()) < 90
+
+
+def shapes(model: Model) -> list[tuple[str, object]]:
+    return [(node.kind, node.shape) for node in model.hierarchy.nodes() if node.op is not None]
+
+
+def tensors(model: Model) -> list[tuple[str, tuple[int, ...]]]:
+    """Return the tensors in their order, without the names of what they are in."""
+    state = model.facts.costs.state.items()
+    return [(key.rpartition(".")[2], tuple(entry.shape)) for key, entry in state]
+
+
+def test_residual_blocks_are_imported_as_repeats(tmp_path: Path) -> None:
+    (tmp_path / "yolov3.cfg").write_text(CFGS["yolov3"], encoding="utf-8")
+    text = import_darknet(tmp_path / "yolov3.cfg").text
+    for layer, times in ((11, 2), (36, 8), (61, 8), (74, 4)):
+        assert f"  res{layer}:\n    repeat: {times}\n    op: Residual()\n" in text
+
+
+def test_pairs_are_imported_as_repeats(tmp_path: Path) -> None:
+    (tmp_path / "yolov1.cfg").write_text(CFGS["yolov1"], encoding="utf-8")
+    text = import_darknet(tmp_path / "yolov1.cfg").text
+    assert "  pair16:\n    repeat: 4\n    op: Pair(256, 512)\n" in text
+
+
+def test_weights_come_with_the_import_and_go_back(tmp_path: Path) -> None:
+    """The commands give the numbers of the file to both networks, and the file again."""
+    cfg, file, out = tmp_path / "tiny.cfg", tmp_path / "tiny.weights", tmp_path / "out"
+    cfg.write_text(CFGS["yolov3_tiny"], encoding="utf-8")
+    network = load_module(ours("yolov3_tiny", 64)).eval()
+    darknet.write(file, network.state_dict(), darknet.Header(0, 2, 0, 64))
+    assert main(["import", "darknet", str(cfg), str(file), "-o", str(out)]) == 0
+    imported = load_module(compile_spec(out / "tiny.yaml", resize=(64, 64))).eval()
+    imported.load_state_dict(tensorfile.read(out / "tiny.safetensors")[0])
+    batch = images(64).float()
+    for found, expected in zip(imported(batch), network(batch), strict=True):
+        assert torch.equal(found, expected)
+    back = tmp_path / "back.weights"
+    spec = ["--spec", str(out / "tiny.yaml"), "--to", "darknet"]
+    assert main(["weights", "export", *spec, str(out / "tiny.safetensors"), "-o", str(back)]) == 0
+    assert back.read_bytes()[20:] == file.read_bytes()[20:]
+
+
+def test_weights_of_another_network_leave_nothing_behind(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file, out = tmp_path / "tiny.weights", tmp_path / "out.safetensors"
+    file.write_bytes(darknet.Header().layout.encode() * 50)
+    spec = ["--spec", str(SPECS / "yolov3_tiny.yaml"), "--from", "darknet"]
+    assert main(["weights", "import", *spec, str(file), "-o", str(out)]) == 1
+    assert "not a file of Darknet" in capfd.readouterr().err
+    assert not out.exists()
