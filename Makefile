@@ -3,6 +3,7 @@
 VENV ?= $(or $(SPECC_VENV),.venv)
 BIN = $(VENV)/bin
 SPECS = $(wildcard specs/*.yaml)
+VARIANTS = specs/efficientnet.yaml:tf_b4 specs/retinanet_resnet50_fpn.yaml:v2 specs/yolov1.yaml:paper specs/efficientdet.yaml:d7x
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test full lint format goldens bench wheel
@@ -20,22 +21,26 @@ full: ## Run all tests, those for a GPU too, and draw many calls of every op
 	$(BIN)/python -m pytest -m ""
 	$(BIN)/python benchmarks/ops_against_torch.py --draws 5000
 
-lint: ## Check style, types and import contracts
+lint: ## Check style, types, import contracts and the layout of specs
 	$(BIN)/ruff check
 	$(BIN)/ruff check generated
 	$(BIN)/ruff format --check
 	$(BIN)/ruff format --check generated
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/specc fmt --check $(SPECS)
 
 format: ## Sort imports and format, in place
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+	$(BIN)/specc fmt $(SPECS)
 
 goldens: ## Accept what the compiler now writes: generated/, the schema, op pages, test cases
-	$(BIN)/specc build $(SPECS)
+	$(BIN)/specc build $(SPECS) $(VARIANTS)
 	$(BIN)/specc schema -o specs/specc.schema.json
 	$(BIN)/python docs/make_ops.py
+	$(BIN)/python docs/make_errata.py
+	$(BIN)/python docs/make_zoo.py
 	$(BIN)/python tests/compiler/diagnostics/test_explain_pages.py --update
 	SPECC_ACCEPT=1 $(BIN)/python -m pytest -q tests/cases
 

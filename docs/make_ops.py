@@ -7,8 +7,8 @@ import re
 import sys
 from pathlib import Path
 
-from specc.detector.components import COMPONENTS
-from specc.ops import OPS, Argument, Declaration, Op
+from specc.detector import COMPONENTS
+from specc.ops import INITIALIZERS, OPS, Argument, Declaration, Op
 from specc.ops.arguments import LARGEST
 from specc.schema.calls import describe
 
@@ -31,6 +31,7 @@ SLOTS = {
     "match": "`detector: match`, which object an anchor is to find",
     "loss": "`detector: loss`",
     "select": "`detector: select`, which boxes are kept",
+    "convert": "`weights: convert`, what is done to a checkpoint's tensors",
 }
 
 
@@ -57,6 +58,8 @@ def page() -> str:
     for title in sorted(chapters):
         parts.append(f"## {title}")
         parts += [entry(op) for op in chapters[title]]
+    parts.append("## Initial values")
+    parts += [entry(way) for way in INITIALIZERS.values()]
     for slot, title in SLOTS.items():
         parts.append(f"## {title}")
         parts += [entry(part) for part in COMPONENTS.values() if part.slot == slot]

@@ -13,6 +13,7 @@ from specc.ir.build import build
 from specc.library import Library, read
 from specc.passes.model import check_model
 from specc.passes.pipeline import Facts, run
+from specc.passes.weights import check_maps, weight_maps
 
 if TYPE_CHECKING:
     import os
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from specc.ir.graph import Graph
     from specc.ir.spec import Spec
+    from specc.passes.weights import WeightMap
     from specc.values.dimensions import Shape
 
 __all__ = ["Model", "compile_spec"]
@@ -76,6 +78,18 @@ class Model:
         return self.facts.boxes
 
     @cached_property
+    def weights(self) -> dict[str, WeightMap]:
+        """Map the names of known checkpoints to tables: their keys, each with this model's.
+
+        Raises:
+            Findings: a map does not fit this model.
+        """
+        report = Report()
+        maps = weight_maps(self.hierarchy, self.facts.costs, report)
+        report.stop()
+        return maps
+
+    @cached_property
     def source(self) -> str:
         """The emitted module.
 
@@ -119,7 +133,9 @@ def compile_spec(
     given = library.values(spec, variant or named or None, params or {})
     graph = build(spec, report, library.load, params=given, resize=resize)
     facts = run(graph, report)
-    if resize is None:
+    if resize is None and not params:
         check_model(graph, facts, report, library.load, given, variant or named or None)
+    if not params and not report.errors:
+        check_maps(graph, facts.costs, report)
     name = f"{spec.name}_{variant or named}" if variant or named else spec.name
     return Model(spec, graph, facts, report.diagnostics, file, name)

@@ -42,24 +42,23 @@ class Checkpoint:
 def save(folder: Path, checkpoint: Checkpoint) -> Path:
     """Write a checkpoint into `folder` and keep that and the one before it.
 
-    Later ones go too: they belong to a run that was given up when this one resumed before them.
+    Later ones go too: they belong to a run that was given up when this one resumed before them. Of
+    two of the same step there is always one whole: the one before is put aside until this one has
+    its name. Raises `OSError`, and then leaves what there was as it was.
     """
     final = folder / f"step-{checkpoint.step:08d}"
     partial = folder / f".{final.name}.partial"
     for left_over in folder.glob(".step-*.partial"):
         shutil.rmtree(left_over)
-    partial.mkdir(parents=True)
-    for group, tensors in checkpoint.tensors.items():
-        tensorfile.write(partial / f"{group}.safetensors", tensors)
-    state = {"step": checkpoint.step, **checkpoint.state}
-    (partial / STATE).write_text(json.dumps(state, indent=1))
-    sums = {file.name: _sha256(file) for file in sorted(partial.iterdir())}
-    (partial / MANIFEST).write_text(json.dumps(sums, indent=1))
-    for file in partial.iterdir():
-        flush(file)
-    flush(partial)
+    try:
+        _write(partial, checkpoint)
+    except OSError:
+        shutil.rmtree(partial, ignore_errors=True)  # a full disk needs the room
+        raise
     if final.exists():
-        shutil.rmtree(final)
+        aside = final.with_suffix(".before")
+        shutil.rmtree(aside, ignore_errors=True)
+        final.rename(aside)
     partial.rename(final)
     flush(folder)
     earlier = [path for path in _all(folder) if path.name <= final.name]
@@ -68,12 +67,25 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
     return final
 
 
+def _write(folder: Path, checkpoint: Checkpoint) -> None:
+    folder.mkdir(parents=True)
+    for group, tensors in checkpoint.tensors.items():
+        tensorfile.write(folder / f"{group}.safetensors", tensors)
+    state = {"step": checkpoint.step, **checkpoint.state}
+    (folder / STATE).write_text(json.dumps(state, indent=1))
+    sums = {file.name: sha256(file) for file in sorted(folder.iterdir())}
+    (folder / MANIFEST).write_text(json.dumps(sums, indent=1))
+    for file in folder.iterdir():
+        flush(file)
+    flush(folder)
+
+
 def load(path: Path) -> Checkpoint:
     """Read one checkpoint. Raises `CheckpointError` unless every byte is as written."""
     try:
         sums: dict[str, str] = json.loads((path / MANIFEST).read_text())
         for name, expected in sums.items():
-            if Path(name).name != name or _sha256(path / name) != expected:
+            if Path(name).name != name or sha256(path / name) != expected:
                 raise CheckpointError(f"{path / name}: not as written")
         state = json.loads((path / STATE).read_text())
         files = [path / name for name in sums if name.endswith(".safetensors")]
@@ -98,7 +110,8 @@ def _all(folder: Path) -> list[Path]:
     return sorted(folder.glob("step-*"), reverse=True)
 
 
-def _sha256(file: Path) -> str:
+def sha256(file: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
     with file.open("rb") as data:
         return hashlib.file_digest(data, "sha256").hexdigest()
 

@@ -17,18 +17,21 @@ from pathlib import Path
 import torch
 
 from specc.documents import Findings, render_text
-from specc_runtime import inference, model, weights
+from specc_runtime import bench as measuring
+from specc_runtime import cli_data, inference, model, weights
 from specc_runtime import predict as prediction
 from specc_runtime import recipe as recipes
+from specc_runtime import reproduce as reproduction
 from specc_runtime.checkpoint import CheckpointError
 from specc_runtime.contract import ContractError
 from specc_runtime.data import DataError, UnreadableImage, open_dataset
-from specc_runtime.data import synth as synthetic
 from specc_runtime.device import choose
 from specc_runtime.evaluation import METRICS
+from specc_runtime.freezing import FreezeError
 from specc_runtime.model import Detector, Emitted
 from specc_runtime.run import Run, RunError
 from specc_runtime.session import Job, start
+from specc_runtime.step import OutOfMemory
 from specc_runtime.tensorfile import TensorFileError
 from specc_runtime.trainer import TrainingError
 from specc_runtime.verify import leaf_shapes
@@ -37,9 +40,12 @@ from specc_runtime.weights import WeightsError
 Command = Callable[[Sequence[str]], int]
 
 FAULTS = (
+    measuring.BenchError,
     CheckpointError,
     ContractError,
     DataError,
+    FreezeError,
+    OutOfMemory,
     RunError,
     TensorFileError,
     TrainingError,
@@ -74,7 +80,7 @@ def train(argv: Sequence[str]) -> int:
     parser = _parser("train", train)
     parser.epilog = f"recipe options:\n{recipes.describe()}"
     parser.add_argument("model", nargs="?", type=str, help="generated file, or SPEC.yaml[:variant]")
-    parser.add_argument("--data", type=Path, help="folder of the data set")
+    parser.add_argument("--data", type=Path, help="folder of the data set, or its data.yaml")
     parser.add_argument("--split", default="train", help="split to train on")
     parser.add_argument("--val-split", default="val", help="split to score on; `none` for none")
     parser.add_argument("--recipe", type=Path, help="YAML file of options")
@@ -92,19 +98,32 @@ def train(argv: Sequence[str]) -> int:
         return start(Job.of_run(args.resume, args.options))
     if not (args.model and args.data):
         parser.error("give MODEL and --data, or --resume RUN")
-    run = Run(args.output or Path("runs") / Path(args.model.partition(":")[0]).stem)
+    source = Path(args.model.partition(":")[0])
+    run = Run(args.output or Path("runs") / source.stem)
     run.require_new()
-    return start(
-        Job(
-            run=run,
-            model=_generated(args.model, run.path),
-            recipe=recipes.read(args.recipe, args.options),
-            data=args.data,
-            split=args.split,
-            val_split=None if args.val_split == "none" else args.val_split,
-            weights=args.weights,
+    with tempfile.TemporaryDirectory() as made:
+        return start(
+            Job(
+                run=run,
+                model=_generated(args.model, Path(made)),
+                recipe=recipes.read(args.recipe, args.options),
+                data=args.data,
+                split=args.split,
+                val_split=None if args.val_split == "none" else args.val_split,
+                spec=source if source.suffix == ".yaml" else None,
+                weights=args.weights,
+            )
         )
-    )
+
+
+@command
+def reproduce(argv: Sequence[str]) -> int:
+    """Train again what a run's folder records, and compare; 1 if anything differs."""
+    parser = _parser("reproduce", reproduce)
+    parser.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
+    parser.add_argument("-o", "--output", type=Path, help="folder of the new run: RUN-again")
+    args = parser.parse_args(argv)
+    return reproduction.reproduce(args.run, args.output or Path(f"{args.run}-again"))
 
 
 @command
@@ -113,7 +132,9 @@ def evaluate(argv: Sequence[str]) -> int:
     parser = _parser("eval", evaluate)
     parser.add_argument("model", help="generated file, or SPEC.yaml[:variant]")
     parser.add_argument("--weights", type=Path, help="safetensors file")
-    parser.add_argument("--data", type=Path, required=True, help="folder of the data set")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder of the data set, or its data.yaml"
+    )
     parser.add_argument("--split", default="test")
     parser.add_argument("--metric", choices=METRICS, default="voc")
     parser.add_argument("--batch", type=int, default=32)
@@ -155,15 +176,53 @@ def predict(argv: Sequence[str]) -> int:
 
 
 @command
+def data(argv: Sequence[str]) -> int:
+    """Check, count, show, convert or make a data set."""
+    return cli_data.run(argv, data.__doc__, lambda name, classes: _emitted(name).build(classes))
+
+
+@command
 def synth(argv: Sequence[str]) -> int:
     """Make a small data set of drawn shapes, in VOC layout."""
-    parser = _parser("synth", synth)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--images", type=int, default=400, help="in all splits together")
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args(argv)
-    synthetic.write(args.folder, images=args.images, seed=args.seed)
-    print(args.folder)
+    return data(["synth", *argv])
+
+
+@command
+def bench(argv: Sequence[str]) -> int:
+    """Measure how fast a detector trains, finds objects, is fed or is scored."""
+    parser = _parser("bench", bench)
+    parser.epilog = f"recipe options:\n{recipes.describe()}"
+    parser.add_argument("model", help="generated file, or SPEC.yaml[:variant]")
+    modes = parser.add_mutually_exclusive_group()
+    for mode, purpose in measuring.MODES.items():
+        modes.add_argument(
+            f"--{mode}", dest="mode", action="store_const", const=mode, default="train", help=purpose
+        )
+    parser.add_argument("--data", type=Path, help="data set; drawn shapes if left out")
+    parser.add_argument("--split", default="train")
+    parser.add_argument("--batch", type=int, help="images a step: the recipe's")
+    parser.add_argument("--steps", type=int, default=10, help="steps, or pairs, to measure")
+    parser.add_argument("--vs", choices=["torchvision"], help="take turns with its same detector")
+    parser.add_argument("--out", type=Path, help="JSON file of the figures")
+    parser.add_argument("options", nargs="*", metavar="name=value", help="recipe options")
+    args = parser.parse_intermixed_args(argv)
+    options = args.options + ([f"batch={args.batch}"] if args.batch is not None else [])
+    if args.steps < 1:
+        parser.error("--steps must be at least 1")
+    figures = measuring.measure(
+        measuring.Job(
+            emitted=_emitted(args.model),
+            mode=args.mode,
+            recipe=recipes.read(None, options),
+            data=args.data,
+            split=args.split,
+            steps=args.steps,
+            against_torchvision=args.vs is not None,
+        )
+    )
+    print(measuring.table(figures))
+    if args.out:
+        args.out.write_text(json.dumps(figures, indent=1) + "\n")
     return 0
 
 
@@ -185,7 +244,10 @@ COMMANDS = {
     "train": train,
     "eval": evaluate,
     "predict": predict,
+    "data": data,
     "synth": synth,
+    "reproduce": reproduce,
+    "bench": bench,
     "verify": verify,
 }
 
@@ -215,7 +277,6 @@ def _generated(name: str, folder: Path) -> Path:
         build = [sys.executable, "-m", "specc", "build", name, "-o", made]
         if subprocess.run(build, check=False).returncode:  # noqa: S603
             raise ContractError(f"{name}: not compiled")
-        folder.mkdir(parents=True, exist_ok=True)
         [file] = Path(made).glob("*.py")
         return Path(shutil.copy(file, folder / "model.py"))
 
@@ -232,14 +293,17 @@ def _detector(
     """A detector ready to run, untrained if there are no weights, and the names of its classes."""
     if path is None:
         torch.manual_seed(0)  # pyright: ignore[reportUnknownMemberType]
-        return emitted.build(len(classes) + 1).to(choose()).eval(), classes
+        return emitted.build(len(classes)).to(choose()).eval(), classes
     trained = weights.read(path)
     if classes and trained.classes and classes != trained.classes:
         raise WeightsError(
             f"{path}: trained on {', '.join(trained.classes)}; the data set has {', '.join(classes)}"
         )
-    numbered = tuple(f"class {i}" for i in range(emitted.num_classes - 1))
+    count = trained.num_classes or emitted.num_classes
+    numbered = tuple(f"class {i}" for i in range(count - emitted.background))
     names = trained.classes or classes or numbered
-    detector = emitted.build(len(names) + 1)
+    detector = emitted.build(len(names))
     weights.load(detector.network, trained)
+    if trained.preprocess is not None:
+        detector.expect(trained.preprocess)
     return detector.to(choose()).eval(), names

@@ -1,6 +1,6 @@
 """Run a detector over a data set or over pictures, with boxes in pixels of the originals."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -40,14 +40,21 @@ def evaluate(
     batch: int = 32,
     workers: int = 0,
     bf16: bool = False,
+    between: Callable[[], object] = bool,
 ) -> dict[str, Any]:
-    """Score a detector on a data set: the evaluator's summary."""
+    """Score a detector on a data set: the evaluator's summary.
+
+    `between` is called between two batches; what it raises ends the scoring.
+    """
     was_training = detector.training
     detector.eval()
     evaluator = evaluation.Evaluator(dataset, metric)
-    for indices, found in _over(detector, dataset, batch, workers, bf16):
-        evaluator.add(indices, found)
-    detector.train(was_training)
+    try:
+        for indices, found in _over(detector, dataset, batch, workers, bf16):
+            evaluator.add(indices, found)
+            between()
+    finally:
+        detector.train(was_training)
     return evaluator.summary()
 
 

@@ -7,6 +7,10 @@ from typing import Any, Self
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+class Stopped(Exception):
+    """A signal asked for a stop, and what was under way was left."""
+
+
 class StopRequest:
     """Within `with StopRequest() as stop:` SIGINT and SIGTERM only set `stop.signal`.
 
@@ -23,7 +27,13 @@ class StopRequest:
         """128 and the signal's number; 0 if there was none."""
         return 128 + self.signal if self.signal else 0
 
+    def obey(self) -> None:
+        """Raise `Stopped` if a signal has come."""
+        if self.signal:
+            raise Stopped
+
     def __enter__(self) -> Self:
+        self._before[signal.SIGCHLD] = signal.getsignal(signal.SIGCHLD)
         for number in SIGNALS:
             self._before[number] = signal.signal(number, self._note)
         return self
@@ -41,6 +51,13 @@ class StopRequest:
         if self.signal == signal.SIGINT and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.signal = number
-        # A shell or a batch system signals the whole group, and the processes that read data die of
-        # it. PyTorch would answer each death with an error in the middle of whatever runs here.
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        # A shell or a batch system signals the whole group, and the processes that read data with it.
+        mute_deaths()
+
+
+def mute_deaths() -> None:
+    """Have the death of a process that reads data raise an error where data is read, and only there.
+
+    PyTorch's handler, set with the first such process, raises it in the middle of whatever runs.
+    """
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)

@@ -1,8 +1,10 @@
 """What a run says while it runs: a line for people, and `metrics.jsonl` for programs."""
 
+import errno
 import importlib.util
 import json
 import math
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -99,6 +101,7 @@ class Log:
         self.shown = shown or display()
         self._since = time.perf_counter()
         self._step = 0
+        self._lost = 0
 
     def start(self, step: int) -> None:
         """Go on after `step`: later lines, of a run that was cut off, are dropped."""
@@ -106,7 +109,9 @@ class Log:
         if self.path.exists():
             lines = self.path.read_text().splitlines()
             kept = [line for line in lines if _step_of(line) <= step]
-            self.path.write_text("".join(f"{line}\n" for line in kept))
+            whole = self.path.with_suffix(".partial")
+            whole.write_text("".join(f"{line}\n" for line in kept))
+            whole.replace(self.path)
 
     def status(self, status: Status) -> None:
         """Show and record where the run stands."""
@@ -127,9 +132,16 @@ class Log:
         )
 
     def record(self, kind: str, step: int, values: Mapping[str, Any]) -> None:
-        """Add one line to `metrics.jsonl`."""
-        with self.path.open("a") as file:
-            file.write(json.dumps(_finite({"kind": kind, **values, "step": step})) + "\n")
+        """Add one line to `metrics.jsonl`; on a disk that is full, say once that lines are lost."""
+        line = json.dumps(_finite({"kind": kind, **values, "step": step})) + "\n"
+        try:
+            _append(self.path, line.encode())
+        except OSError as error:
+            self._lost += 1
+            if self._lost == 1:
+                self.say(f"{self.path} lacks lines from step {step:,} on: {error}")
+        else:
+            self._lost = 0
 
     def rest(self) -> None:
         """Start the clock anew, after something that is not training."""
@@ -146,6 +158,19 @@ def clock(seconds: float) -> str:
     """Hours, minutes and seconds, as 1:02:03."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
+
+
+def _append(path: Path, line: bytes) -> None:
+    """Add a line to a file, or nothing of it. Raises `OSError`."""
+    with path.open("ab", buffering=0) as file:
+        end, written = file.tell(), 0
+        try:
+            written = file.write(line)
+        finally:
+            if written < len(line):
+                file.truncate(end)
+    if written < len(line):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 def _finite(value: Any) -> Any:

@@ -24,12 +24,19 @@ def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, 
 
 
 def build_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """The recipe's optimizer; on a GPU one fused kernel updates all parameters."""
+    """The recipe's optimizer, fused: it does nothing where its `found_inf` is 1, and nobody waits.
+
+    SGD's momentum begins as zeros. PyTorch would take it from the first gradient, which comes to
+    the same, but from memory as it happens to be where that first step is left out.
+    """
     groups = parameter_groups(network, recipe.weight_decay)
-    fused = next(network.parameters()).is_cuda
     if recipe.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=recipe.lr, betas=(recipe.momentum, 0.999), fused=fused)
-    return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, fused=fused)
+        return torch.optim.AdamW(groups, lr=recipe.lr, betas=(recipe.momentum, 0.999), fused=True)
+    optimizer = torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, fused=True)
+    if recipe.momentum:
+        for parameter in (p for group in groups for p in group["params"]):
+            optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+    return optimizer
 
 
 def learning_rate(recipe: Recipe, step: int, total: int) -> float:
@@ -82,6 +89,27 @@ def load_optimizer_tensors(
         place[what] = torch.empty_like(parameter).copy_(value) if laid_out else value
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+class RunningStatistics:
+    """The running statistics of a network's norms, which a forward pass changes at once."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self._buffers = [b for b in network.buffers() if b.is_floating_point()]
+
+    @torch.no_grad()
+    def read(self) -> Tensor:
+        """A copy of all of them in a row."""
+        return torch.cat([b.flatten() for b in self._buffers] or [torch.empty(0)])
+
+    @torch.no_grad()
+    def restore(self, before: Tensor, where: Tensor) -> None:
+        """Put back what `read` gave if `where`, a truth value on the device, says so."""
+        if self._buffers:
+            now = torch.where(where, before, self.read())
+            parts = torch.split_with_sizes(now, [b.numel() for b in self._buffers])
+            shaped = [part.view_as(b) for part, b in zip(parts, self._buffers, strict=True)]
+            torch._foreach_copy_(self._buffers, shaped)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
 
 
 class Average(Generic[M]):

@@ -4,6 +4,7 @@ A recipe is a YAML file of `name: value`, any of which `name=value` on the comma
 Mistakes are found before anything is loaded, all at once, with their places.
 """
 
+import json
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -28,6 +29,9 @@ class Recipe:
 
     epochs: int = option(120, "passes over the training images", 1)
     batch: int = option(32, "images a step", 1)
+    accumulate: int = option(
+        1, "parts of a batch that are computed in turn, to need less memory", 1
+    )
     seed: int = option(0, "of weights, order and augmentation", 0)
 
     optimizer: Literal["sgd", "adamw"] = option("sgd", "rule that updates the weights")
@@ -41,6 +45,7 @@ class Recipe:
     )
     gamma: float = option(0.1, "of `step`: factor at each milestone", 0.0, 1.0)
     warmup_steps: int = option(500, "steps in which the rate rises, a tenth of the run at most", 0)
+    freeze: tuple[str, ...] = option((), "names or patterns of modules that are not trained")
     ema: float | None = option(
         0.9998, "decay of the averaged weights that are scored; null for none", 0.0, 1.0
     )
@@ -57,6 +62,10 @@ class Recipe:
 
     metric: Literal["voc", "voc07", "coco"] = option("voc", "how validation is scored")
     evaluate_every: int = option(1, "epochs between validations; 0 for none", 0)
+    patience: int | None = option(
+        None, "validations without a better score after which training ends; null for any", 1
+    )
+    max_skips: int = option(10, "steps in a row not finite before going back to a checkpoint", 1)
     checkpoint_every: int = option(1000, "steps between checkpoints, besides each epoch's end", 1)
     log_every: int = option(20, "steps between lines of the log", 1)
 
@@ -171,7 +180,10 @@ def _text(value: Any) -> str:
         mantissa, e, exponent = repr(value).partition("e")
         return f"{mantissa}{'' if '.' in mantissa else '.0'}{e}{exponent}" if e else mantissa
     if isinstance(value, tuple):
-        return "[" + ", ".join(map(_text, cast(tuple[Any, ...], value))) + "]"
+        items = cast(tuple[Any, ...], value)
+        return (
+            "[" + ", ".join(json.dumps(v) if isinstance(v, str) else _text(v) for v in items) + "]"
+        )
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return str(value)

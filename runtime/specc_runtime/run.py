@@ -5,16 +5,20 @@ import hashlib
 import json
 import platform
 import shutil
+import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
 
+import cv2
 import torch
 
 from specc_runtime.data import Dataset
 from specc_runtime.recipe import Recipe
+from specc_runtime.weights.own import write_whole
 
 
 class RunError(Exception):
@@ -34,13 +38,18 @@ class Run:
         return self.path / "model.py"
 
     @property
+    def spec(self) -> Path:
+        """The spec that it was emitted from, where one was given."""
+        return self.path / "spec.yaml"
+
+    @property
     def recipe(self) -> Path:
         """The recipe with every default and override in it."""
         return self.path / "recipe.yaml"
 
     @property
     def about(self) -> Path:
-        """Data, its fingerprint, classes and versions."""
+        """Command, data and its fingerprint, classes, starting weights, versions, git's state."""
         return self.path / "run.json"
 
     @property
@@ -80,26 +89,30 @@ class Run:
             raise RunError(f"{self.path}: holds a run: give another -o, or --resume {self.path}")
 
     def write(
-        self, model: Path, recipe: Recipe, dataset: Dataset, data: dict[str, str | None]
+        self,
+        model: Path,
+        spec: Path | None,
+        recipe: Recipe,
+        dataset: Dataset,
+        asked: Mapping[str, Any],
     ) -> None:
-        """Record a run before its first step."""
-        if model.resolve() != self.model.resolve():
-            shutil.copyfile(model, self.model)
-        self.recipe.write_text(recipe.as_yaml())
+        """Record a run before its first step; `asked` is what else it was asked for."""
+        shutil.copyfile(model, self.model)
+        if spec:
+            shutil.copyfile(spec, self.spec)
+        self.keep_recipe(recipe)
         about = {
             "command": sys.argv,
-            "data": data,
+            **asked,
             "classes": list(dataset.classes),
             "fingerprint": fingerprint(dataset),
-            "versions": {
-                "python": platform.python_version(),
-                "torch": version("torch"),
-                "torchvision": version("torchvision"),
-                "cuda": torch.version.cuda,
-            },
-            "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+            **machine(),
         }
-        self.about.write_text(json.dumps(about, indent=1) + "\n")
+        _write_text(self.about, json.dumps(about, indent=1) + "\n")
+
+    def keep_recipe(self, recipe: Recipe) -> None:
+        """Record a recipe, whole or not at all."""
+        _write_text(self.recipe, recipe.as_yaml())
 
     def read(self) -> dict[str, Any]:
         """What `write` recorded. Raises `RunError`."""
@@ -110,8 +123,48 @@ class Run:
 
     def check_data(self, dataset: Dataset) -> None:
         """Raise `RunError` unless the data set is the one that the run began with."""
-        if self.read()["fingerprint"] != fingerprint(dataset):
+        began = self.read()
+        if began["classes"] != list(dataset.classes):
+            raise RunError(
+                f"{self.path}: began with the classes {', '.join(began['classes'])}; the data set "
+                f"now has {', '.join(dataset.classes)}"
+            )
+        if began["fingerprint"] != fingerprint(dataset):
             raise RunError(f"{self.path}: the data set has changed since this run began")
+
+
+def _write_text(path: Path, text: str) -> None:
+    def write(partial: Path) -> None:
+        partial.write_text(text)
+
+    write_whole(path, write)
+
+
+def machine() -> dict[str, Any]:
+    """What results may depend on besides what was asked for."""
+    return {
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("torch", "torchvision", "numpy")},
+            "opencv": cv2.__version__,
+            "cuda": torch.version.cuda,
+        },
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "threads": torch.get_num_threads(),
+    }
+
+
+def git_state(folder: Path) -> dict[str, Any] | None:
+    """Commit of the git repository that holds a folder, and the files changed since, if any."""
+    git = ["git", "-C", str(folder)]
+    try:
+        commit, status = (
+            subprocess.run([*git, *what], capture_output=True, check=True, text=True, timeout=60)  # noqa: S603
+            for what in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return {"commit": commit.stdout.strip(), "changed": status.stdout.splitlines()}
 
 
 def fingerprint(dataset: Dataset) -> str:

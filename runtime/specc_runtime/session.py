@@ -1,25 +1,32 @@
 """From what was asked for to a trainer at work: data, detector, folder and log put together."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from specc_runtime import inference, model, weights
 from specc_runtime import recipe as recipes
+from specc_runtime.checkpoint import sha256
 from specc_runtime.data import AUGMENTATIONS, Batch, Dataset, Loader, open_dataset
 from specc_runtime.device import choose
 from specc_runtime.logs import Log
+from specc_runtime.model import Detector
 from specc_runtime.recipe import Recipe
-from specc_runtime.run import Run
+from specc_runtime.run import Run, RunError, git_state
 from specc_runtime.trainer import Trainer, Validate
 
 
 @dataclass(frozen=True)
 class Job:
-    """A training run as asked for; with `resumed` it goes on from the run's last checkpoint."""
+    """A training run as asked for; with `resumed` it goes on from the run's last checkpoint.
+
+    `spec` is what `model` was emitted from, if that is known. `original` is a run whose data set this
+    one's has to be.
+    """
 
     run: Run
     model: Path
@@ -27,12 +34,31 @@ class Job:
     data: Path
     split: str
     val_split: str | None
+    spec: Path | None = None
     weights: Path | None = None
     resumed: bool = False
+    original: Run | None = None
 
     @classmethod
     def of_run(cls, folder: Path, options: Sequence[str]) -> "Job":
-        """The job that a run's folder records, with recipe options changed."""
+        """The job that a run's folder records, with recipe options changed. Raises `RunError`."""
+        return replace(cls._recorded(folder, options), resumed=True)
+
+    @classmethod
+    def again(cls, folder: Path, output: Path) -> "Job":
+        """The job that a run's folder records, from its beginning. Raises `RunError`."""
+        job = cls._recorded(folder, ())
+        start_from = job.run.read()["weights"]
+        if start_from:
+            weights = Path(start_from["path"])
+            if not weights.is_file() or sha256(weights) != start_from["sha256"]:
+                raise RunError(f"{weights}: no longer the weights that {folder} began with")
+            job = replace(job, weights=weights)
+        spec = job.run.spec if job.run.spec.exists() else None
+        return replace(job, run=Run(output), original=job.run, spec=spec)
+
+    @classmethod
+    def _recorded(cls, folder: Path, options: Sequence[str]) -> "Job":
         run = Run(folder)
         data = run.read()["data"]
         return cls(
@@ -42,34 +68,68 @@ class Job:
             data=Path(data["root"]),
             split=data["split"],
             val_split=data["val_split"],
-            resumed=True,
         )
+
+    def record(self) -> dict[str, Any]:
+        """What was asked for besides model and recipe, as `Run.write` keeps it."""
+        root = str(self.data.resolve())
+        start_from = self.weights
+        return {
+            "data": {"root": root, "split": self.split, "val_split": self.val_split},
+            "weights": start_from
+            and {"path": str(start_from.resolve()), "sha256": sha256(start_from)},
+            "git": git_state((self.spec or self.model).parent),
+        }
 
 
 def start(job: Job) -> int:
-    """Do the job; its exit code."""
+    """Do the job; its exit code. Nothing is written before the run's folder is held."""
     emitted = model.load(job.model)
     memory = job.recipe.cache * 2**20
     dataset = open_dataset(job.data, job.split, cache_bytes=memory)
     validation = open_dataset(job.data, job.val_split) if job.val_split else None
     run = Run(job.run.path, dataset.classes)
+    for known in filter(None, (job.original, run if job.resumed else None)):
+        known.check_data(dataset)
     with run.lock():
+        if not job.resumed:
+            run.require_new()
+            run.write(job.model, job.spec, job.recipe, dataset, job.record())
         log = Log(run.metrics)
         try:
-            if job.resumed:
-                run.check_data(dataset)
-            else:
-                root = str(job.data.resolve())
-                data = {"root": root, "split": job.split, "val_split": job.val_split}
-                run.write(job.model, job.recipe, dataset, data)
-            log.say(dataset.report.table())
+            scanned = dataset.report.table()
+            log.say(scanned)
             trainer = _trainer(job, emitted, dataset, validation, run, log)
             if job.resumed:
                 trainer.resume()
-                run.recipe.write_text(job.recipe.as_yaml())
-            return trainer.fit()
+                run.keep_recipe(job.recipe)
+            code = trainer.fit()
+            if dataset.report.table() != scanned:
+                log.say(f"images were lost while training\n{dataset.report.table()}")
+            return code
         finally:
             log.close()
+
+
+class Reading:
+    """Batches of any epoch, by one loader as long as its processes live."""
+
+    def __init__(self, make: Callable[[], Loader]) -> None:
+        self._make = make
+        self._loader = make()
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        return len(self._loader)
+
+    def __call__(self, epoch: int, skip: int) -> Iterator[Batch]:
+        """The batches of an epoch but for the first `skip`. Raises `RuntimeError` if a reader dies."""
+        self._loader.set_epoch(epoch, skip)
+        try:
+            yield from self._loader
+        except RuntimeError:
+            self._loader = self._make()
+            raise
 
 
 def _trainer(
@@ -82,11 +142,16 @@ def _trainer(
 ) -> Trainer:
     recipe = job.recipe
     torch.manual_seed(recipe.seed)  # pyright: ignore[reportUnknownMemberType]
-    detector = emitted.build(len(dataset.classes) + 1)
+    detector = emitted.build(len(dataset.classes))
     if job.weights:
-        fresh = weights.load_fitting(detector.network, weights.read(job.weights))
+        start_from = weights.read(job.weights)
+        fresh = weights.load_fitting(detector.network, start_from)
         log.say(f"weights: {job.weights}; freshly initialised: {', '.join(fresh) or 'none'}")
-    loader = Loader(
+        if start_from.preprocess not in (None, detector.input.preprocess):
+            log.say(f"input, as these weights expect it: {start_from.preprocess}")
+            detector.expect(start_from.preprocess)
+    make = partial(
+        Loader,
         dataset,
         size=detector.input.size,
         batch=recipe.batch,
@@ -97,21 +162,29 @@ def _trainer(
         max_boxes=recipe.max_boxes or max(1, dataset.most_boxes),
         augmentation=AUGMENTATIONS[recipe.augmentation],
     )
-
-    def batches(epoch: int, skip: int) -> Iterable[Batch]:
-        loader.set_epoch(epoch, skip)
-        return loader
-
-    validate = _validation(recipe, validation) if validation else None
-    return Trainer(detector.to(choose()), recipe, batches, len(loader), run, log, validate)
+    batches = Reading(make)
+    return Trainer(
+        detector.to(choose()),
+        recipe,
+        batches,
+        len(batches),
+        run,
+        log,
+        _validation(recipe, validation) if validation else None,
+        name=lambda index: dataset.annotations[index].path.name,
+    )
 
 
 def _validation(recipe: Recipe, dataset: Dataset) -> Validate:
-    return partial(
-        inference.evaluate,
-        dataset=dataset,
-        metric=recipe.metric,
-        batch=recipe.batch,
-        workers=recipe.workers,
-        bf16=recipe.precision == "bf16",
-    )
+    def validate(detector: Detector, between: Callable[[], None]) -> dict[str, Any]:
+        return inference.evaluate(
+            detector,
+            dataset,
+            recipe.metric,
+            batch=recipe.batch,
+            workers=recipe.workers,
+            bf16=recipe.precision == "bf16",
+            between=between,
+        )
+
+    return validate

@@ -3,51 +3,59 @@
 A step is a function of the weights and of (seed, step): the order of the images, their
 augmentation and the randomness inside the network all follow from these two numbers. So a run that
 resumes from a checkpoint goes on as if it had never stopped, to the last bit on the same machine.
-The host never waits for the device within a step; losses stay there until a status is due.
+What steps gave stays on the device until a status is due.
 """
 
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple, cast
 
-import torch
 from torch import Tensor
 
 from specc_runtime import checkpoint, weights
 from specc_runtime.checkpoint import Checkpoint, CheckpointError
-from specc_runtime.data import Batch, photometric
-from specc_runtime.device import can_compile
-from specc_runtime.interrupt import StopRequest
+from specc_runtime.data import Batch
+from specc_runtime.interrupt import Stopped, StopRequest, mute_deaths
 from specc_runtime.logs import Log, Status
 from specc_runtime.model import Detector
-from specc_runtime.optim import (
-    Average,
-    build_optimizer,
-    learning_rate,
-    load_optimizer_tensors,
-    optimizer_tensors,
-    set_learning_rate,
-)
+from specc_runtime.optim import learning_rate, load_optimizer_tensors, optimizer_tensors
 from specc_runtime.recipe import Recipe
 from specc_runtime.run import Run
+from specc_runtime.step import Stepper, Taken, read
 
 Batches = Callable[[int, int], Iterable[Batch]]
 """From an epoch and a number of batches to skip to the rest of that epoch's batches."""
 
-Validate = Callable[[Detector], dict[str, Any]]
-"""Scores a detector; `map50`, and `map` where there is one, say which weights are best."""
+Validate = Callable[[Detector, Callable[[], None]], dict[str, Any]]
+"""Scores a detector; `map50`, and `map` where there is one, say which weights are best.
+
+The second argument is to be called now and then: it raises when the run is to stop.
+"""
+
+ROLLBACKS = 3
+"""Times that a run goes back to a checkpoint before it is given up."""
+LOST_READERS = 3
+"""Times in an epoch that processes that read images are replaced after a death."""
 
 
 class TrainingError(Exception):
     """The run cannot go on; the message says what to change."""
 
 
+class _Unread(NamedTuple):
+    """A step whose outcome has not been read from the device."""
+
+    step: int
+    images: Tensor
+    taken: Taken
+
+
 class Trainer:
     """Trains a detector, on the device that it lies on.
 
-    `batches` has `steps_per_epoch` batches an epoch. `validate` scores the averaged weights where the
-    recipe asks for an average, else the weights themselves.
+    `batches` has `steps_per_epoch` batches an epoch; `name` says what an image is called. `validate`
+    scores the averaged weights where the recipe asks for an average, else the weights themselves.
     """
 
     def __init__(
@@ -59,183 +67,260 @@ class Trainer:
         run: Run,
         log: Log,
         validate: Validate | None = None,
+        *,
+        name: Callable[[int], str] = str,
     ) -> None:
         self.recipe, self.run, self.log = recipe, run, log
-        self.batches, self.validate = batches, validate
+        self.batches, self.validate, self.name = batches, validate, name
         self.steps_per_epoch = steps_per_epoch
         self.steps = recipe.epochs * steps_per_epoch
-        self.step = 0
-        self.validated = 0
-        self.best = -math.inf
-        layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
-        self.detector = detector.to(memory_format=layout).train()  # pyright: ignore[reportCallIssue]
-        self.device = detector.anchors.device
-        self.layout = layout
-        self.optimizer = build_optimizer(detector.network, recipe)
-        self.average = Average(detector, recipe.ema) if recipe.ema is not None else None
-        self._sums: dict[str, Tensor] = {}
-        self._summed, self._since = 0, time.perf_counter()
-        compiled, why_not = can_compile(recipe.compile, self.device)
-        self._losses = torch.compile(self._forward, dynamic=False) if compiled else self._forward
-        if why_not:
-            log.say(why_not)
+        self.take_step = Stepper(detector, recipe, log.say)
+        self.step = self.validated = 0
+        self.best, self.stale = -math.inf, 0
+        self.skips = self.rollbacks = 0
+        self._unread: list[_Unread] = []
+        self._since = time.perf_counter()
+
+    @property
+    def detector(self) -> Detector:
+        """The detector in training."""
+        return self.take_step.detector
 
     def fit(self) -> int:
-        """Train to the end, or to a signal: 0, or the exit code that the signal asks for."""
+        """Train to the end, or to a signal: 0, or the exit code that the signal asks for.
+
+        Raises `TrainingError`.
+        """
         self.log.start(self.step)
         self._since = time.perf_counter()
         with StopRequest() as stop:
-            while self.step < self.steps and not stop.signal:
-                self._end_epoch()  # of a run that stopped right before
-                self._run_epoch(stop)
-            if not stop.signal:
-                self._end_epoch()
-        if stop.signal:
-            self.save()
-            self.log.say(f"stopped at step {self.step:,}: `--resume {self.run.path}` goes on")
+            while not stop.signal and not self._finished():
+                if self._at_an_end():
+                    self._end_epoch(stop)
+                else:
+                    self._run_epoch(stop)
+            if stop.signal:
+                self.save()
+                self.log.say(f"stopped at step {self.step:,}: `--resume {self.run.path}` goes on")
         self._save_weights(self.run.last)
         return stop.exit_code
 
-    def train_step(self, batch: Batch) -> dict[str, Tensor]:
-        """One step of the optimizer; the parts of the loss, still on the device."""
-        torch.manual_seed(self.recipe.seed * 1_000_003 + self.step)  # pyright: ignore[reportUnknownMemberType]
-        images, boxes, labels, indices = (
-            value.to(self.device, non_blocking=True)
-            for value in (batch.images, batch.boxes, batch.labels, batch.indices)
-        )
-        if self.recipe.distort_colours:
-            images = photometric(images, self.recipe.seed, self._epoch, indices)
-        losses = self._losses(images.contiguous(memory_format=self.layout), boxes, labels)
-        self.optimizer.zero_grad(set_to_none=True)
-        torch.stack(list(losses.values())).sum().backward()  # pyright: ignore[reportUnknownMemberType]
-        if self.recipe.clip_norm is not None:
-            torch.nn.utils.clip_grad_norm_(self.detector.parameters(), self.recipe.clip_norm)
-        set_learning_rate(self.optimizer, learning_rate(self.recipe, self.step, self.steps))
-        self.optimizer.step()
+    def train_step(self, batch: Batch) -> Taken:
+        """One step of the optimizer; what came of it, still on the device."""
+        rate = learning_rate(self.recipe, self.step, self.steps) * 0.5**self.rollbacks
+        epoch = self.step // self.steps_per_epoch
+        taken = self.take_step(batch, epoch, self.step, rate)
         self.step += 1
-        if self.average:
-            self.average.update(self.detector, self.step)
-        return {name: value.detach() for name, value in losses.items()}
+        return taken
 
     def save(self) -> None:
-        """Write a checkpoint to `resume` from; never one after a loss that is not finite."""
+        """Write a checkpoint to `resume` from, unless the last step was skipped.
+
+        A disk that is full is told of and borne: the checkpoint before this one stays.
+        """
         self._report()
+        if self.skips:
+            return
+        network, optimizer = self.detector.network, self.take_step.optimizer
         tensors = {
-            "model": self.detector.network.state_dict(),
-            "optimizer": optimizer_tensors(self.detector.network, self.optimizer),
+            "model": network.state_dict(),
+            "optimizer": optimizer_tensors(network, optimizer),
         }
-        if self.average:
-            tensors["average"] = self._scored().network.state_dict()
+        if self.take_step.average:
+            tensors["average"] = self.take_step.scored.network.state_dict()
         state = {
             "validated": self.validated,
             "best": None if math.isinf(self.best) else self.best,
-            "steps_per_epoch": self.steps_per_epoch,
-            "seed": self.recipe.seed,
-            "optimizer": self.recipe.optimizer,
+            "stale": self.stale,
+            "rollbacks": self.rollbacks,
+            "parts": self.take_step.parts,
+            "preprocess": self.detector.input.preprocess,
+            **self._fixed(),
         }
-        checkpoint.save(self.run.checkpoints, Checkpoint(self.step, tensors, state))
+        now = Checkpoint(self.step, tensors, state)
+        self._bear("checkpoint", lambda: checkpoint.save(self.run.checkpoints, now))
 
     def resume(self) -> None:
         """Go on from the run's last checkpoint. Raises `CheckpointError`."""
         last = checkpoint.load_last(self.run.checkpoints)
-        same = {
-            "steps_per_epoch": self.steps_per_epoch,
-            "seed": self.recipe.seed,
-            "optimizer": self.recipe.optimizer,
-        }
-        for name, now in same.items():
+        for name, now in self._fixed().items():
             if last.state[name] != now:
                 raise CheckpointError(
                     f"{self.run.path}: cannot go on with {name} {now}: it was {last.state[name]}"
                 )
-        if ("average" in last.tensors) != (self.average is not None):
+        stepper = self.take_step
+        if ("average" in last.tensors) != (stepper.average is not None):
             raise CheckpointError(f"{self.run.path}: cannot go on with `ema` switched on or off")
         self.detector.network.load_state_dict(last.tensors["model"])
-        load_optimizer_tensors(self.detector.network, self.optimizer, last.tensors["optimizer"])
-        if self.average:
-            self._scored().network.load_state_dict(last.tensors["average"])
+        load_optimizer_tensors(self.detector.network, stepper.optimizer, last.tensors["optimizer"])
+        if stepper.average:
+            stepper.scored.network.load_state_dict(last.tensors["average"])
+        for detector in (self.detector, stepper.scored):
+            detector.expect(last.state["preprocess"])
+        stepper.parts = max(stepper.parts, last.state["parts"])
         self.step, self.validated = last.step, last.state["validated"]
         self.best = -math.inf if last.state["best"] is None else last.state["best"]
+        self.stale, self.rollbacks = last.state["stale"], last.state["rollbacks"]
+        self.skips = 0
 
-    @property
-    def _epoch(self) -> int:
-        return self.step // self.steps_per_epoch
+    def _fixed(self) -> dict[str, Any]:
+        """What may not change between a checkpoint and the run that resumes from it."""
+        return {
+            "steps_per_epoch": self.steps_per_epoch,
+            "seed": self.recipe.seed,
+            "optimizer": self.recipe.optimizer,
+            "freeze": list(self.recipe.freeze),
+        }
 
-    def _scored(self) -> Detector:
-        """The detector whose weights are scored and kept."""
-        return self.average.module if self.average else self.detector
+    def _at_an_end(self) -> bool:
+        """Whether an epoch has ended that was not scored."""
+        return self.step % self.steps_per_epoch == 0 and self.step != self.validated
 
-    def _forward(self, images: Tensor, boxes: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        bf16 = self.recipe.precision == "bf16"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
-            predictions = self.detector(images)
-        return self.detector.loss(predictions, boxes, labels)
+    def _finished(self) -> bool:
+        tired = self.recipe.patience is not None and self.stale >= self.recipe.patience
+        return not self._at_an_end() and (self.step >= self.steps or tired)
 
     def _run_epoch(self, stop: StopRequest) -> None:
+        """Train to the end of the epoch, to a signal, or to where the run had to go back."""
         for batch in self._rest_of_epoch(stop):
-            self._note(self.train_step(batch))
-            if self.step % self.recipe.log_every == 0:
-                self._report()
+            taken = self.train_step(batch)
+            self._unread.append(_Unread(self.step, batch.indices, taken))
+            to_save = self.step % self.recipe.checkpoint_every == 0
+            if (to_save or self.step % self.recipe.log_every == 0) and not self._report():
+                return
             if stop.signal:
                 return
-            if self.step % self.recipe.checkpoint_every == 0:
+            if to_save:
                 self.save()
 
     def _rest_of_epoch(self, stop: StopRequest) -> Iterator[Batch]:
-        """Batches from the next step on; none if those who read them were told to stop as well."""
-        try:
-            yield from self.batches(self._epoch, self.step % self.steps_per_epoch)
-        except RuntimeError:
-            if not stop.signal:
-                raise
+        """Batches from the next step on, to the epoch's end; none once the run is to stop.
 
-    def _end_epoch(self) -> None:
-        """Score, keep the best, and save; once, and only where an epoch has just ended."""
-        if self.step % self.steps_per_epoch or self.step == self.validated:
+        Where a process that reads has died, others read on from the same place. Raises
+        `TrainingError` if they keep dying.
+        """
+        epoch, deaths = self.step // self.steps_per_epoch, 0
+        while (done := self.step - epoch * self.steps_per_epoch) < self.steps_per_epoch:
+            try:
+                for batch in self.batches(epoch, done):
+                    mute_deaths()
+                    yield batch
+            except RuntimeError as error:
+                if stop.signal:
+                    return
+                deaths += 1
+                self._bear_death(error, deaths)
+
+    def _bear_death(self, error: RuntimeError, deaths: int) -> None:
+        """Say that a process that reads images has died. Raises what is another error, or too many."""
+        if "DataLoader worker" not in str(error):
+            raise error
+        if deaths > LOST_READERS:
+            raise TrainingError(
+                f"the processes that read images keep dying ({error}): set `workers` or `cache` "
+                f"lower if memory is short, or find the image with `workers=0`"
+            ) from error
+        self.log.say(f"a process that reads images has died, others read on: {error}")
+
+    def _end_epoch(self, stop: StopRequest) -> None:
+        """Score, keep the best, and save."""
+        if not self._report():
             return
-        self._report()
         epochs, every = self.step // self.steps_per_epoch, self.recipe.evaluate_every
         if self.validate and every and (epochs % every == 0 or self.step == self.steps):
-            self._validate(self.validate)
+            try:
+                self._weigh(self._scores(self.validate, stop))
+            except Stopped:
+                return
         self.validated = self.step
         self.save()
 
-    def _validate(self, validate: Validate) -> None:
-        scores = validate(self._scored())
+    def _scores(self, validate: Validate, stop: StopRequest) -> dict[str, Any]:
+        deaths = 0
+        while True:
+            try:
+                return validate(self.take_step.scored, stop.obey)
+            except RuntimeError as error:
+                stop.obey()  # those who read images were told to stop as well
+                deaths += 1
+                self._bear_death(error, deaths)
+            finally:
+                self.take_step.train()
+
+    def _weigh(self, scores: dict[str, Any]) -> None:
+        """Record scores, and keep the weights if they are the best."""
         self.log.record("validation", self.step, scores)
         score = float(scores.get("map", scores["map50"]))
         self.log.say(f"step {self.step:,}: mAP {score:.4f}, best {max(score, self.best):.4f}")
+        self.stale += 1
         if score > self.best:
-            self.best = score
-            self._save_weights(self.run.best)
+            self.best, self.stale = score, 0
+            self._bear("best weights", lambda: self._save_weights(self.run.best))
+        if self.stale == self.recipe.patience:
+            self.log.say(f"no better score in {self.stale} validations: training ends")
         self.log.rest()
         self._since = time.perf_counter()
 
     def _save_weights(self, path: Any) -> None:
-        weights.save(path, self._scored().network, self.run.classes, step=self.step)
+        scored = self.take_step.scored
+        preprocess = scored.input.preprocess
+        weights.save(path, scored.network, self.run.classes, preprocess, step=self.step)
 
-    def _note(self, losses: dict[str, Tensor]) -> None:
-        """Add up losses where they are: nobody waits for them."""
-        for name, value in losses.items():
-            self._sums[name] = self._sums[name] + value if name in self._sums else value
-        self._summed += 1
+    def _bear(self, what: str, write: Callable[[], object]) -> None:
+        """Write something that training can do without; say so if it cannot be written."""
+        try:
+            write()
+        except OSError as error:
+            self.log.say(f"{what} of step {self.step:,} not written, training goes on: {error}")
 
-    def _report(self) -> None:
-        """Read the losses since the last report, which waits for the device, and show them.
+    def _report(self) -> bool:
+        """Read what steps since the last report gave, which waits for the device, and show it.
 
-        Raises `TrainingError` if one is not finite.
+        False if the run had to go back to its last checkpoint. Raises `TrainingError`.
         """
-        if not self._summed:
-            return
-        losses = {name: float(value) / self._summed for name, value in self._sums.items()}
+        if not self._unread:
+            return True
+        unread, self._unread = self._unread, []
+        outcomes = read([step.taken for step in unread])
         now = time.perf_counter()
-        speed = self._summed * self.recipe.batch / max(now - self._since, 1e-9)
-        self._sums, self._summed, self._since = {}, 0, now
-        if not all(map(math.isfinite, losses.values())):
-            raise TrainingError(
-                f"the loss is {losses} after step {self.step:,}: lower `lr`, set `clip_norm`, or "
-                f"use `precision=fp32`, and go on from the last checkpoint with --resume"
-            )
-        rate = self.optimizer.param_groups[0]["lr"]
+        speed = len(unread) * self.recipe.batch / max(now - self._since, 1e-9)
+        self._since = now
+        good = [losses for losses in outcomes if losses]
+        names = unread[0].taken.losses
+        means = {n: sum(g[n] for g in good) / len(good) if good else math.nan for n in names}
+        rate = self.take_step.optimizer.param_groups[0]["lr"]
         place = ((self.step - 1) // self.steps_per_epoch, self.recipe.epochs, self.step, self.steps)
-        self.log.status(Status(*place, losses, rate, speed))
+        self.log.status(Status(*place, means, rate, speed))
+        longest = 0
+        for step, losses in zip(unread, outcomes, strict=True):
+            self.skips = 0 if losses else self.skips + 1
+            longest = max(longest, self.skips)
+            if not losses:
+                self._tell_skip(step)
+        if longest >= self.recipe.max_skips:
+            self._roll_back(longest)
+            return False
+        return True
+
+    def _tell_skip(self, step: _Unread) -> None:
+        indices = cast(list[int], step.images.tolist())  # pyright: ignore[reportUnknownMemberType]
+        images = [self.name(index) for index in indices]
+        self.log.record("skipped", step.step, {"images": images})
+        self.log.say(f"step {step.step:,} skipped, not finite: {', '.join(images)}")
+
+    def _roll_back(self, skips: int) -> None:
+        """Go back to the last checkpoint, and on at half the rate. Raises `TrainingError`."""
+        advice = "lower `lr`, set `clip_norm`, or use `precision=fp32`"
+        what = (
+            f"{skips} steps in a row up to {self.step:,} had a loss or gradient that is not finite"
+        )
+        rollbacks = self.rollbacks + 1
+        if rollbacks > ROLLBACKS:
+            raise TrainingError(f"{what}, after going back {ROLLBACKS} times: {advice}")
+        try:
+            self.resume()
+        except CheckpointError as error:
+            raise TrainingError(f"{what}, and there is no checkpoint yet: {advice}") from error
+        self.rollbacks = rollbacks
+        self.log.start(self.step)
+        self.log.say(f"{what}: back to step {self.step:,}, at 1/{2**rollbacks} of the rate")

@@ -10,6 +10,16 @@ BIN = Path(sys.executable).parent
 SPECS = sorted(p for p in (ROOT / "specs").rglob("*.yaml"))
 
 
+def emissions() -> list[str]:
+    """What is committed under generated/: every spec, and some variants, as `specc build` takes them."""
+    variants: list[str] = []
+    for path in sorted(ROOT.glob("generated/*.py")):
+        stem = max((p.stem for p in SPECS if path.stem.startswith(p.stem)), key=len, default="")
+        if stem and path.stem != stem:
+            variants.append(f"specs/{stem}.yaml:{path.stem.removeprefix(f'{stem}_')}")
+    return [f"specs/{spec.name}" for spec in SPECS] + variants
+
+
 def run(*command: object, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a command with the tools of this environment first on the path."""
     path = f"{BIN}{os.pathsep}{os.environ['PATH']}"

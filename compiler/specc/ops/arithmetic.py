@@ -2,14 +2,63 @@
 
 from __future__ import annotations
 
-from specc.ops.arguments import integer
-from specc.ops.base import Op, ShapeError, call, op
+from specc.ops.arguments import choice, integer, number
+from specc.ops.base import Entry, Helper, Op, ShapeError, call, op
 from specc.ops.shapes import axis, total, without
 from specc.values.dimensions import Dim, Shape, shape_text
 from specc.values.expression import Attribute, Binary, Expression, Name, Series, Star
 from specc.values.traced import formula
 
-__all__ = ["Add", "Cat", "Mul"]
+__all__ = ["Add", "Cat", "Mul", "WeightedSum"]
+
+WEIGHTED_SUM = Helper(
+    "weighted_sum",
+    '''\
+def weighted_sum(inputs: tuple[Tensor, ...], shares: Tensor) -> Tensor:
+    """Sum of tensors, each times its share."""
+    total, *others = [x * share for x, share in zip(inputs, shares, strict=True)]
+    for x in others:
+        total = total + x
+    return total
+''',
+)
+
+FAST_WEIGHTED_SUM = Helper(
+    "FastWeightedSum",
+    '''\
+class FastWeightedSum(nn.Module):
+    """Sum of tensors by learned shares, from weights that count as 0 where they are negative."""
+
+    def __init__(self, num_inputs: int, eps: float = 1e-4) -> None:
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(num_inputs))
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        weight = functional.relu(self.weight)
+        shares = weight / (weight.sum() + self.eps)
+        return weighted_sum(inputs, shares)
+''',
+    ("import torch", "from torch.nn import functional"),
+    (WEIGHTED_SUM,),
+)
+
+SOFTMAX_WEIGHTED_SUM = Helper(
+    "SoftmaxWeightedSum",
+    '''\
+class SoftmaxWeightedSum(nn.Module):
+    """Sum of tensors by learned shares, the softmax of the weights."""
+
+    def __init__(self, num_inputs: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(num_inputs))
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return weighted_sum(inputs, self.weight.softmax(dim=0))
+''',
+    ("import torch",),
+    (WEIGHTED_SUM,),
+)
 
 
 class _Elementwise(Op):
@@ -38,7 +87,7 @@ class _Elementwise(Op):
             sides.append(right if left == 1 else left)
         return tuple(sides)
 
-    def constructor(self) -> None:
+    def constructor(self) -> Expression | None:
         """Write it in `forward`."""
 
     def expression(self, inputs: tuple[Expression, ...]) -> Expression:
@@ -59,6 +108,44 @@ class Mul(_Elementwise):
     """Product of tensors of equal shape, or of shapes that broadcast: a side of one is repeated."""
 
     sign = "*"
+
+
+@op
+class WeightedSum(_Elementwise):
+    """Sum of tensors of equal shape, or of shapes that broadcast, each times its learned share.
+
+    There is a weight w for each tensor, one at the start. The shares are
+    ``relu(w) / (sum(relu(w)) + eps)`` with `'fast'`, ``softmax(w)`` with `'softmax'`; `'sum'` has no
+    weights. Tan et al., EfficientDet, 2020, section 3.3.
+    """
+
+    num_inputs: int = integer("Number of tensors.", maximum=64)
+    mode: str = choice("How the weights become shares.", ("fast", "softmax", "sum"), default="fast")
+    eps: float = number("Added to the sum of the weights with `'fast'`.", minimum=0, default=1e-4)
+
+    @property
+    def helper(self) -> Helper | None:
+        """The class that holds the weights."""
+        return {"fast": FAST_WEIGHTED_SUM, "softmax": SOFTMAX_WEIGHTED_SUM}.get(self.mode)
+
+    def shape(self, *inputs: Shape) -> Shape:
+        """Return the common shape."""
+        if len(inputs) != self.num_inputs:
+            message = f"`num_inputs` is {self.num_inputs}, but {len(inputs)} tensors arrive"
+            help = f"write {len(inputs)}"
+            raise ShapeError("E0305", message, argument="num_inputs", help=help)
+        return super().shape(*inputs)
+
+    def state(self) -> tuple[Entry, ...]:
+        """Return the weights."""
+        return (Entry("weight", (self.num_inputs,)),) if self.helper else ()
+
+    def constructor(self) -> Expression | None:
+        """Return the call of the helper; a plain sum is written in `forward`."""
+        if self.helper is None:
+            return None
+        unused = ("mode", "eps") if self.mode == "softmax" else ("mode",)
+        return self.construct(Name(self.helper.name), without=unused)
 
 
 @op

@@ -39,10 +39,12 @@ def _report(
     node = graph[expectation.node]
     arriving = graph[node.inputs[0]].shape if node.inputs else None
     expected, actual = _shown(expectation.expected, expectation.actual)
+    written = actual if "x" not in actual else _as_list(expectation.actual)
     before = ""
     if arriving is not None and len(arriving) == len(expectation.actual):
         before = f"{_differing(arriving, expectation)} -> "
-    label = f"idx {node.path.rpartition('.')[2]}" if node.path[-1:].isdigit() else f"`{node.path}`"
+    last = node.path.rpartition(".")[2]
+    label = f"idx {last}" if last.isdigit() else f"`{node.path}`"
     trusted = {
         path for path, all_of in by_node.items() if all(e.expected == e.actual for e in all_of)
     }
@@ -57,7 +59,7 @@ def _report(
         f"{label}: {before}{actual}, expected {expected}",
         expectation.phrase.at(expectation.phrase.expression.at),
         f"`{node.path}` gives {shape_text(expectation.actual)}",
-        help=repair.text(expected) if repair else f"mend the rows before, or write `-> {actual}`",
+        help=repair.text(expected) if repair else f"mend the rows before, or write `-> {written}`",
         also=also,
     )
 
@@ -69,6 +71,10 @@ def _shown(expected: Shape, actual: Shape) -> tuple[str, str]:
         if all(pair[0] == pair[1] for pair in sides):
             return str(expected[2]), str(actual[2])
     return shape_text(expected, batch=len(expected) != len(actual)), shape_text(actual)
+
+
+def _as_list(shape: Shape) -> str:
+    return f"[{', '.join(map(str, shape[1:]))}]"
 
 
 def _differing(arriving: Shape, expectation: Expectation) -> str:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from specc.documents import Mapping, Report, Scalar, plain, suggest
 from specc.ir.build import Load, build
+from specc.ir.tensors import Result, Tensor
 from specc.passes.cost import count_cost
 from specc.passes.detector import check_detector
 from specc.values.dimensions import Size, shape_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from specc.documents import Node
     from specc.ir.graph import Graph
     from specc.passes.pipeline import Facts
+    from specc.values.dimensions import Shape
 
 __all__ = ["check_model"]
 
@@ -28,15 +33,16 @@ def check_model(
     params: dict[str, Any],
     variant: str | None,
 ) -> None:
-    """Check each entry of `expect`; one with `at` is built again with those values."""
+    """Check each entry of `expect`; one with `at` is built again with those values.
+
+    The figures are those of the values in the file: `params` are a variant's.
+    """
     if report.errors:
         return
     entries = graph.spec.expect
     if variant is not None and variant in graph.spec.variants:
         found = graph.spec.variants[variant].get("expect")
         entries = [found] if isinstance(found, Mapping) else []
-    if params and variant is None:
-        return  # the figures are those of the values in the file
     for entry in entries:
         at = entry.get("at")
         if isinstance(at, Mapping):
@@ -130,7 +136,7 @@ class _Figures:
                 )
             elif key.name == "parts":
                 for path, wanted in cast("Mapping", node).entries:
-                    if not self.is_known(path):
+                    if not self.is_known(path, self.parts):
                         continue
                     actual = self.facts.costs.below(path.name)
                     self.figure(f"`{path.name}` has {actual:,} parameters", actual, wanted)
@@ -148,24 +154,18 @@ class _Figures:
         self.report.add("E0411", message, node.span, "expected", help=help)
 
     def shape(self, path: Scalar, node: Node) -> None:
-        if not self.is_known(path, whole=True):
+        if not self.is_known(path, self.shapes):
             return
-        shape = self.graph[path.name].shape
+        shape = self.shapes[path.name]
         expected = plain(node)
-        if shape is None:
-            return
         actual = list(shape[1:]) if isinstance(expected, list) else shape[-1]
         if actual != expected:
-            message = f"`{path.name}` gives {shape_text(shape)}"
+            message = f"`{path.name}` gives {shape_text(shape)}, expected {expected}"
             help = f"mend the rows, or write [{', '.join(map(str, shape[1:]))}]"
             self.report.add("E0411", message, node.span, "expected", help=help)
 
-    def is_known(self, path: Scalar, *, whole: bool = False) -> bool:
-        """Whether a path is that of a row or, unless `whole`, of a part of the model."""
-        known = {node.path for node in self.graph.nodes()}
-        if not whole:
-            known |= {path.rpartition(".")[0] for path in known}
-            known |= {instance.path for instance in self.graph.instances()}
+    def is_known(self, path: Scalar, known: Iterable[str]) -> bool:
+        """Whether a path is among those known."""
         if path.name in known:
             return True
         near = suggest(path.name, sorted(known))
@@ -173,3 +173,41 @@ class _Figures:
         message = f"there is no row `{path.name}`"
         self.report.add("E0303", message, path.span, "unknown row", help=help)
         return False
+
+    @cached_property
+    def parts(self) -> set[str]:
+        """The paths of rows and of the modules that hold them."""
+        rows = {node.path for node in self.graph.nodes()}
+        return (
+            rows
+            | {path.rpartition(".")[0] for path in rows}
+            | {instance.path for instance in self.graph.instances()}
+        )
+
+    @cached_property
+    def shapes(self) -> dict[str, Shape]:
+        """The shapes of all values that are one tensor: by their path, and by a row's name."""
+        shapes = {n.path: n.shape for n in self.graph.nodes() if n.shape is not None}
+        for path, value in self._values():
+            tensors = list(_tensors(value))
+            if len(tensors) == 1 and tensors[0].shape is not None:
+                shapes.setdefault(path, tensors[0].shape)
+        return shapes
+
+    def _values(self) -> Iterator[tuple[str, object]]:
+        for instance in self.graph.instances():
+            yield instance.path, [value for _, value in instance.outputs]
+            for row in instance.rows:
+                if row.name is not None:
+                    yield f"{instance.path}.{row.name}".removeprefix("."), row.value
+
+
+def _tensors(value: object) -> Iterator[Tensor]:
+    """Yield the tensors of a row's value, and leave what its module exports as it is."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, Result):
+        yield from _tensors([output for _, output in value.instance.outputs])
+    elif isinstance(value, list):
+        for item in cast("list[object]", value):
+            yield from _tensors(item)

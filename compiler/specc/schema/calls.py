@@ -88,7 +88,8 @@ def check_call(declaration: type[Declaration], arguments: dict[str, Any]) -> lis
     errors = list(_validator(declaration).iter_errors(data))  # pyright: ignore[reportUnknownMemberType]
     if not errors and len(_SOUND) < MOST_REMEMBERED:
         _SOUND.add(seen)
-    return [problem for error in errors for problem in _problems(declaration, error, data)]
+    problems = [problem for error in errors for problem in _problems(declaration, error, data)]
+    return list(dict.fromkeys(problems))
 
 
 def _jsonable(value: Any) -> Any:

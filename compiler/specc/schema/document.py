@@ -22,6 +22,10 @@ def _named(description: str, values: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "description": description, "additionalProperties": values}
 
 
+def _patterns(description: str) -> dict[str, Any]:
+    return {"type": "array", "description": description, "items": _text("A pattern of keys.")}
+
+
 _EXPRESSION: dict[str, Any] = {
     "type": ["string", "number", "boolean", "array"],
     "description": "A number, a name, a list, or an expression.",
@@ -30,9 +34,20 @@ _DATA: dict[str, Any] = {"type": ["string", "number", "boolean", "array", "null"
 _ROW_BLOCK: dict[str, Any] = {
     "op": {"$ref": "#/$defs/call"},
     "if": _EXPRESSION | {"description": "The row is left out where this is false."},
-    "repeat": _EXPRESSION | {"description": "How many instances run one after another."},
+    "repeat": _EXPRESSION
+    | {
+        "type": [*_EXPRESSION["type"], "object"],
+        "description": "How many instances run one after another; `{i: 3}` names the turn, from 0.",
+        "minProperties": 1,
+        "maxProperties": 1,
+        "additionalProperties": _EXPRESSION,
+    },
     "first": _named("Arguments of the first of the repeated instances.", _EXPRESSION),
     "for": _named("Lists to walk over, with a name for the item.", _EXPRESSION),
+    "init": _named(
+        "Initial values of the op's tensors: `{weight: normal_(std=0.01), bias: zeros_()}`.",
+        {"title": "a call, such as `normal_(std=0.01)`", "type": "string"},
+    ),
     "shared": {"type": "boolean", "description": "One instance for all turns of `for`."},
 }
 _DEFINITIONS: dict[str, Any] = {
@@ -112,11 +127,11 @@ _DEFINITIONS: dict[str, Any] = {
 
 
 _SLOTS = {
-    "anchors": "The boxes that predictions start from: `DefaultBoxes(...)`.",
+    "anchors": "The boxes that predictions start from: `DefaultBoxes(...)`, `AnchorGrid(...)`.",
     "coder": "What an offset means: `BoxCoder(...)`.",
-    "match": "Which object an anchor is to find: `IoUMatch(...)`.",
-    "loss": "What training makes small: `MultiBoxLoss(...)`.",
-    "select": "Which boxes are kept: `NMS(...)`.",
+    "match": "Which object an anchor is to find: `IoUMatch(...)`, `CenterSampling(...)`.",
+    "loss": "What training makes small: `MultiBoxLoss(...)`, `FocalLoss(...)`.",
+    "select": "Which boxes are kept: `NMS(...)`, `LevelNMS(...)`.",
 }
 
 
@@ -148,6 +163,7 @@ def document_schema() -> dict[str, Any]:
             "maps": _text("The row that lists the maps the boxes lie on."),
             "boxes": _text("The output with the offsets."),
             "classes": _text("The output with the scores."),
+            "centerness": _text("The output with the center-ness, of a loss that reads it."),
         }
         | {slot: _text(doc) for slot, doc in _SLOTS.items()},
         "additionalProperties": False,
@@ -157,8 +173,20 @@ def document_schema() -> dict[str, Any]:
         {
             "type": "object",
             "properties": {
-                "map": _named("Their keys to ours.", {"type": ["string", "null"]}),
-                "into": _text("The part that is filled."),
+                "map": _named(
+                    "Our keys, and what the checkpoint calls them: `vgg.{i}.{p}: features.{i}.{p}`. "
+                    "The first line that fits a key counts.",
+                    _text("Their key, with expressions in braces."),
+                ),
+                "into": _text("The part that the checkpoint holds, if not the whole model."),
+                "if": _EXPRESSION | {"description": "The map is for models where this is true."},
+                "new": _patterns("Our keys that the checkpoint has nothing for."),
+                "drop": _patterns("Their keys that this model has no use for."),
+                "convert": _named(
+                    "Their keys, and what is done to their tensors: `Decimate()`.",
+                    _text("A conversion."),
+                ),
+                "preprocess": _text("What the checkpoint expects as input, if not the spec's own."),
             },
             "required": ["map"],
             "additionalProperties": False,

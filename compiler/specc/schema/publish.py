@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from specc.detector.components import COMPONENTS
-from specc.ops import OPS
+from specc.detector import COMPONENTS
+from specc.ops import INITIALIZERS, OPS
 from specc.schema.calls import call_schema
 from specc.schema.document import document_schema
 
@@ -21,7 +21,7 @@ def published_schema() -> str:
     schema = document_schema()
     calls = {
         name: {"title": name, "description": _summary(declared.__doc__)} | call_schema(declared)
-        for name, declared in sorted((OPS | COMPONENTS).items())
+        for name, declared in sorted((OPS | COMPONENTS | INITIALIZERS).items())
     }
     schema["$defs"] = schema["$defs"] | {"ops": calls}
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

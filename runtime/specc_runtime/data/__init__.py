@@ -1,9 +1,9 @@
 """Annotated images in, training batches out.
 
-    open_dataset -> Dataset -> Loader -> Batch -> photometric -> the network
+    layout -> reader -> scan -> Dataset -> Loader -> Batch -> photometric -> the network
 
-A data set is scanned once, when it is opened: every rule about bad input is applied there and
-counted in its `Report`. Geometry (zoom, crop, flip, resize) runs on the CPU as one affine warp and
+A data set is scanned once, when it is opened. A format's reader says what is written in its files;
+every rule about bad input is applied after it, in `scan`, and counted in the data set's `Report`. Geometry (zoom, crop, flip, resize) runs on the CPU as one affine warp and
 leaves uint8 images of the network's size; colour distortion runs batched on the training device.
 
 All that is random is a pure function of (seed, epoch, index), so nothing about it has to be saved:
@@ -15,9 +15,9 @@ from specc_runtime.data.batch import Batch
 from specc_runtime.data.colour import photometric
 from specc_runtime.data.dataset import Annotation, Dataset, Limits
 from specc_runtime.data.images import UnreadableImage
+from specc_runtime.data.layout import open_dataset
 from specc_runtime.data.loader import Loader
 from specc_runtime.data.report import DataError, Fault, Report
-from specc_runtime.data.voc import open_dataset
 
 __all__ = [
     "AUGMENTATIONS",

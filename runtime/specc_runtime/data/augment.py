@@ -99,15 +99,12 @@ AUGMENTATIONS = {"ssd": SSD_AUGMENTATION, "gentle": GENTLE_AUGMENTATION}
 
 def _overlap_with_inner(patches: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """Best IoU of each patch with the boxes centred in it, -1 where there is none: [K]."""
-    patches = patches[:, None]
-    start = np.maximum(patches[..., :2], boxes[:, :2])
-    end = np.minimum(patches[..., 2:], boxes[:, 2:])
-    shared = (end - start).clip(0).prod(axis=-1)
-    union = _area(patches) + _area(boxes) - shared
-    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-    inner = ((centres > patches[..., :2]) & (centres < patches[..., 2:])).all(axis=-1)
+    left, top, right, bottom = patches.T[..., None]
+    x1, y1, x2, y2 = boxes.T
+    across = np.minimum(right, x2) - np.maximum(left, x1)
+    down = np.minimum(bottom, y2) - np.maximum(top, y1)
+    shared = across.clip(0) * down.clip(0)
+    union = (right - left) * (bottom - top) + (x2 - x1) * (y2 - y1) - shared
+    x, y = (x1 + x2) / 2, (y1 + y2) / 2
+    inner = (left < x) & (x < right) & (top < y) & (y < bottom)
     return np.where(inner, shared / union, -1.0).max(axis=1)
-
-
-def _area(boxes: np.ndarray) -> np.ndarray:
-    return (boxes[..., 2:] - boxes[..., :2]).prod(axis=-1)

@@ -25,9 +25,13 @@ class ImageCache:
         self._pixels = _shared(int(self._ends[-1]) if self._sizes else 0)
         self._present = _shared(len(self._sizes))
 
+    def has_room(self, index: int) -> bool:
+        """Whether the image is among those that are kept once they have been read."""
+        return index < len(self._sizes)
+
     def get(self, index: int) -> np.ndarray | None:
         """The image, uint8 [H, W, 3], read-only; None where it has not been put or has no room."""
-        if index >= len(self._sizes) or not self._present[index]:
+        if not self.has_room(index) or not self._present[index]:
             return None
         image = self._room(index)
         image.flags.writeable = False
@@ -35,7 +39,7 @@ class ImageCache:
 
     def put(self, index: int, image: np.ndarray) -> None:
         """Keep a copy of an image if there is room for it."""
-        if index < len(self._sizes):
+        if self.has_room(index):
             self._room(index)[:] = image
             self._present[index] = 1  # last: a reader in another process sees whole images only
 

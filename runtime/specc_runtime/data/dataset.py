@@ -15,12 +15,14 @@ from specc_runtime.data.report import DataError, Fault, Report
 class Limits:
     """How much bad input is borne.
 
+    `max_annotation_bytes` bounds the annotation of one image, `max_table_bytes` that of a split.
     `left_out` is the share of a split's samples that may be left out, at the scan and in training
     together, before the data set is refused.
     """
 
     max_pixels: int = 100_000_000
     max_annotation_bytes: int = 10_000_000
+    max_table_bytes: int = 2_000_000_000
     left_out: float = 0.05
 
 
@@ -33,7 +35,8 @@ class Annotation:
 
     Boxes are float32 [N, 4], x1 y1 x2 y2 in pixels of the image, whose first pixel reaches from
     0 to 1. Labels are int64 [N], 0-based positions in the data set's classes (no background).
-    `difficult` is bool [N]: objects that neither help nor harm a score.
+    `difficult` is bool [N]: objects that neither help nor harm a score. `apply_exif`: the image has
+    an EXIF orientation, and the boxes are drawn on the image as it turns it.
     """
 
     path: Path
@@ -56,7 +59,7 @@ class Dataset:
         cache_bytes: decoded images are kept in memory up to this many bytes.
 
     Raises:
-        DataError: no sample is left, or too many were left out.
+        DataError: no sample is left, too many were left out, or there are objects of no known class.
     """
 
     def __init__(
@@ -73,9 +76,7 @@ class Dataset:
         self.limits = limits
         self._quarantined: set[int] = set()
         self._cache = ImageCache([(a.height, a.width) for a in self.annotations], cache_bytes)
-        report.images = len(self.annotations)
-        report.boxes = sum(len(a.boxes) for a in self.annotations)
-        report.difficult = sum(int(a.difficult.sum()) for a in self.annotations)
+        report.take(self.annotations)
         self._refuse_if_too_bad()
 
     def __len__(self) -> int:
@@ -94,11 +95,27 @@ class Dataset:
         """
         if (cached := self._cache.get(index)) is not None:
             return cached
-        annotation = self.annotations[index]
-        image = decode(annotation.path, annotation.apply_exif)
-        if image.shape[:2] != (annotation.height, annotation.width):
-            raise UnreadableImage(f"{annotation.path.name}: changed since it was scanned")
+        image = self._decode(index, 1)
         self._cache.put(index, image)
+        return image
+
+    def shrunk(self, index: int, shrink: int) -> tuple[np.ndarray, int]:
+        """`image` with its sides divided by `shrink`, and by what they are: 1 where that saves nothing.
+
+        That is so for all but upright JPEGs, and where the cache has room for the image. What comes
+        does not depend on what has been read before.
+        """
+        annotation = self.annotations[index]
+        jpeg = annotation.path.suffix.lower() in (".jpg", ".jpeg")
+        if self._cache.has_room(index) or annotation.apply_exif or not jpeg:
+            return self.image(index), 1
+        return self._decode(index, shrink), shrink
+
+    def _decode(self, index: int, shrink: int) -> np.ndarray:
+        annotation = self.annotations[index]
+        image = decode(annotation.path, annotation.apply_exif, shrink)
+        if image.shape[:2] != (-(-annotation.height // shrink), -(-annotation.width // shrink)):
+            raise UnreadableImage(f"{annotation.path.name}: changed since it was scanned")
         return image
 
     def quarantine(self, index: int, why: str) -> None:
@@ -113,6 +130,11 @@ class Dataset:
             self._refuse_if_too_bad()
 
     def _refuse_if_too_bad(self) -> None:
+        if unknown := self.report.findings.get(Fault.UNKNOWN_CLASS):
+            raise DataError(
+                f"{', '.join(unknown.examples)}: not one of {', '.join(self.classes)} "
+                f"({unknown.count:,} such objects)"
+            )
         usable = len(self) - len(self._quarantined)
         if usable == 0:
             raise DataError(f"no usable image in this split\n{self.report.table()}")

@@ -1,7 +1,7 @@
-"""The image as its annotator saw it, and where a VOC box lies in it (rules: `specc_runtime.data.voc`)."""
+"""The image as its annotator saw it, and where a box lies in it (rules: `specc_runtime.data.scan`)."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from specc_runtime.data.images import Header
 from specc_runtime.data.report import Fault
@@ -23,14 +23,14 @@ class Frame:
     def place(
         self, corners: tuple[float, float, float, float]
     ) -> tuple[Fault | None, tuple[float, ...] | None]:
-        """What is wrong with VOC corners, if anything, and the box in pixels, unless dropped."""
-        xmin, ymin, xmax, ymax = corners
+        """What is wrong with a box x1 y1 x2 y2, if anything, and it in pixels, unless dropped."""
+        x1, y1, x2, y2 = corners
         if not all(map(math.isfinite, corners)):
             return Fault.NOT_FINITE, None
-        if xmax <= xmin or ymax <= ymin:
+        if x2 <= x1 or y2 <= y1:
             return Fault.EMPTY, None
         across, down = self.scale
-        drawn = ((xmin - 1) * across, (ymin - 1) * down, xmax * across, ymax * down)
+        drawn = (x1 * across, y1 * down, x2 * across, y2 * down)
         limits = (self.width, self.height) * 2
         box = tuple(min(max(side, 0.0), end) for side, end in zip(drawn, limits, strict=True))
         if box[2] <= box[0] or box[3] <= box[1]:
@@ -42,13 +42,16 @@ class Frame:
 def frame_of(annotated: tuple[float, float] | None, header: Header) -> Frame | None:
     """The frame for an annotated (height, width); None if that is the size of another image."""
     shown, stored = header.shown, (header.height, header.width)
+    as_shown = Frame(*shown, apply_exif=header.orientation != 1)
     if annotated is None or annotated == shown:
-        return Frame(*shown)
+        return as_shown
     if annotated == stored:
         return Frame(*stored, apply_exif=False)
     if annotated == shown[::-1]:
-        return Frame(*shown)
+        return as_shown
+    if not all(map(math.isfinite, annotated)):
+        return None
     down, across = shown[0] / annotated[0], shown[1] / annotated[1]
     if abs(down / across - 1) > 0.01:
         return None
-    return Frame(*shown, scale=(across, down))
+    return replace(as_shown, scale=(across, down))

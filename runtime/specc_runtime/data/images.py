@@ -13,6 +13,13 @@ import numpy as np
 _PNG = b"\x89PNG\r\n\x1a\n"
 _QUARTER_TURNS = (5, 6, 7, 8)
 """EXIF orientations that swap width and height (Exif 2.32, tag 0x0112)."""
+_REDUCED = {
+    1: 0,
+    2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
+    4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
+    8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
+}
+"""OpenCV's flags for a shrunk image; what is grey in their names is the lack of a colour flag."""
 
 
 class UnreadableImage(Exception):
@@ -21,11 +28,15 @@ class UnreadableImage(Exception):
 
 @dataclass(frozen=True)
 class Header:
-    """An image's size as stored, in pixels, and its EXIF orientation (1: upright)."""
+    """An image's size as stored, in pixels, and its EXIF orientation (1: upright).
+
+    `kind` says what it is if it is not 8-bit RGB.
+    """
 
     height: int
     width: int
     orientation: int = 1
+    kind: str = ""
 
     @property
     def shown(self) -> tuple[int, int]:
@@ -46,7 +57,8 @@ def read_header(path: Path, max_pixels: int) -> Header:
             start = file.read(65536)
             if start.startswith(_PNG):
                 width, height = struct.unpack(">II", start[16:24])
-                header = Header(height, width)
+                depth, colour = struct.unpack(">BB", start[24:26])
+                header = Header(height, width, kind=_png_kind(depth, colour))
             elif start.startswith(b"\xff\xd8"):
                 header = _jpeg_header(start)
                 if header is None:  # long metadata comes before the frame header
@@ -62,13 +74,21 @@ def read_header(path: Path, max_pixels: int) -> Header:
     return header
 
 
-def decode(path: Path, apply_exif: bool = True) -> np.ndarray:
+def decode(path: Path, apply_exif: bool = True, shrink: int = 1) -> np.ndarray:
     """The pixels of an image file, RGB uint8 [H, W, 3].
+
+    Args:
+        path: of the file.
+        apply_exif: turn the image as its EXIF orientation says.
+        shrink: 1, 2, 4 or 8: divides both sides. A JPEG is decoded to that size at once, from fewer
+            terms of its DCT (libjpeg, section "scaling"), and its sides are rounded up.
 
     Raises:
         UnreadableImage: missing, truncated or damaged.
     """
-    flags = cv2.IMREAD_COLOR_RGB | (0 if apply_exif else cv2.IMREAD_IGNORE_ORIENTATION)
+    flags = _REDUCED[shrink] | cv2.IMREAD_COLOR_RGB
+    if not apply_exif:
+        flags |= cv2.IMREAD_IGNORE_ORIENTATION
     try:
         image = cv2.imdecode(np.fromfile(path, dtype=np.uint8), flags)
     except (OSError, cv2.error) as error:
@@ -81,7 +101,7 @@ def decode(path: Path, apply_exif: bool = True) -> np.ndarray:
 def _jpeg_header(data: bytes) -> Header | None:
     """Walk a JPEG's segments to its frame header; None if `data` ends before it (ITU T.81, B.1)."""
     at, orientation = 2, 1
-    while at + 9 <= len(data):
+    while at + 10 <= len(data):
         if data[at] != 0xFF:
             raise UnreadableImage("damaged JPEG segments")
         marker = data[at + 1]
@@ -91,11 +111,22 @@ def _jpeg_header(data: bytes) -> Header | None:
         length = int.from_bytes(data[at + 2 : at + 4], "big")
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             height, width = struct.unpack(">HH", data[at + 5 : at + 9])
-            return Header(height, width, orientation)
+            return Header(height, width, orientation, _JPEG_KINDS.get(data[at + 9], ""))
         if marker == 0xE1 and data[at + 4 : at + 10] == b"Exif\0\0":
             orientation = _orientation(data[at + 10 : at + 2 + length])
         at += 2 + length
     return None
+
+
+_JPEG_KINDS = {1: "grey", 4: "CMYK"}
+"""By the number of components (ITU T.81, B.2.2)."""
+_PNG_KINDS = {0: "grey", 3: "palette", 4: "grey, alpha", 6: "alpha"}
+"""By the colour type (PNG, section 11.2.2)."""
+
+
+def _png_kind(depth: int, colour: int) -> str:
+    parts = (_PNG_KINDS.get(colour, ""), "16-bit" if depth == 16 else "")
+    return ", ".join(part for part in parts if part)
 
 
 def _orientation(tiff: bytes) -> int:

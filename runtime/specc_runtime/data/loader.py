@@ -145,19 +145,19 @@ class _Reader(data.Dataset["Sample | Unreadable"]):
     def __getitem__(self, key: tuple[int, int]) -> Sample | Unreadable:
         epoch, index = key
         found = self.dataset.annotations[index]
-        try:
-            image = self.dataset.image(index)
-        except UnreadableImage as error:
-            return Unreadable(index, str(error))
         if self.augmentation is None:
             view, fill, min_side = View.whole(found.height, found.width), (0, 0, 0), 0.0
         else:
             rng = generator(Purpose.GEOMETRY, self.seed, epoch, index)
             view = self.augmentation.draw(rng, found.boxes, found.height, found.width)
             fill, min_side = self.augmentation.fill, self.augmentation.min_side
+        try:
+            image, shrink = self.dataset.shrunk(index, view.shrink(self.size))
+        except UnreadableImage as error:
+            return Unreadable(index, str(error))
         boxes, kept = view.place(found.boxes, self.size, min_side)
         return Sample(
-            view.render(image, self.size, fill),
+            view.render(image, self.size, fill, shrink),
             boxes,
             found.labels[kept],
             found.difficult[kept],

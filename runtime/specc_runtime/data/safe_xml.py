@@ -4,9 +4,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
-
-class BadXml(Exception):
-    """A file that is not well-formed, is too large, or declares a document type."""
+from specc_runtime.data.records import BadAnnotation
 
 
 def read_xml(path: Path, max_bytes: int) -> Element:
@@ -16,13 +14,13 @@ def read_xml(path: Path, max_bytes: int) -> Element:
     laughs, quadratic blow-up and external entities all need one.
 
     Raises:
-        BadXml: see there.
+        BadAnnotation: not well-formed, too large, or with a document type.
         OSError: the file cannot be read.
     """
     with path.open("rb") as file:
         data = file.read(max_bytes + 1)
     if len(data) > max_bytes:
-        raise BadXml(f"over {max_bytes:,} bytes")
+        raise BadAnnotation(f"over {max_bytes:,} bytes")
 
     builder = TreeBuilder()
     parser = expat.ParserCreate()
@@ -34,9 +32,9 @@ def read_xml(path: Path, max_bytes: int) -> Element:
     try:
         parser.Parse(data, True)
     except (expat.ExpatError, ValueError, LookupError) as error:  # the last two: odd encodings
-        raise BadXml(str(error)) from error
+        raise BadAnnotation(str(error)) from error
     return builder.close()
 
 
 def _refuse_doctype(*_: object) -> None:
-    raise BadXml("a DOCTYPE is not accepted")
+    raise BadAnnotation("a DOCTYPE is not accepted")

@@ -5,7 +5,8 @@ plane that the image lies in the network gets to see, and whether mirrored. Appl
 warp reads each pixel once and interpolates once.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -26,40 +27,48 @@ class View:
         """The image itself: a plain stretch to the network's size."""
         return View(0.0, 0.0, width, height)
 
+    def shrink(self, size: tuple[int, int]) -> int:
+        """How far, of 1, 2, 4 and 8, the source may be shrunk and still not be stretched to `size`."""
+        least = min((self.y2 - self.y1) / size[0], (self.x2 - self.x1) / size[1])
+        return next(step for step in (8, 4, 2, 1) if step <= max(least, 1))
+
     def render(
-        self, image: np.ndarray, size: tuple[int, int], fill: tuple[int, int, int]
+        self,
+        image: np.ndarray,
+        size: tuple[int, int],
+        fill: tuple[int, int, int],
+        shrink: int = 1,
     ) -> np.ndarray:
         """The window stretched to `size` (height, width): uint8 [H, W, 3].
 
         Where it shrinks twofold or more, whole blocks of pixels are averaged first, since bilinear
         interpolation alone would skip pixels. Outside the image lies `fill`.
+
+        Args:
+            image: the source, its sides already divided by `shrink`.
+            size: of the result.
+            fill: RGB.
+            shrink: see there.
         """
         height, width = size
-        rows = max(1, int((self.y2 - self.y1) / height))
-        columns = max(1, int((self.x2 - self.x1) / width))
-        inside = 0 <= self.x1 and 0 <= self.y1
-        inside = inside and self.x2 <= image.shape[1] and self.y2 <= image.shape[0]
-        image = _average_blocks(image, rows, columns)
-        across = (self.x2 - self.x1) / width / columns
-        down = (self.y2 - self.y1) / height / rows
-        left = (self.x2 if self.flip else self.x1) / columns
+        down = _Axis.of(self.y1 / shrink, self.y2 / shrink, image.shape[0], height)
+        across = _Axis.of(self.x1 / shrink, self.x2 / shrink, image.shape[1], width)
         if self.flip:
-            across = -across
-        # pixel i is centred at i + 0.5 in both images
-        to_source = np.array(
-            [
-                [across, 0.0, left + 0.5 * across - 0.5],
-                [0.0, down, self.y1 / rows + 0.5 * down - 0.5],
-            ]
-        )
-        return cv2.warpAffine(
-            image,
-            to_source,
-            (width, height),
+            across = across.mirrored(width)
+        seen = cv2.warpAffine(
+            _average_blocks(image[down.read, across.read], down.block, across.block),
+            np.array([[across.scale, 0.0, across.shift], [0.0, down.scale, down.shift]]),
+            (across.stop - across.start, down.stop - down.start),
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE if inside else cv2.BORDER_CONSTANT,
+            borderMode=cv2.BORDER_REPLICATE
+            if across.inside and down.inside
+            else cv2.BORDER_CONSTANT,
             borderValue=fill,
         )
+        if seen.shape[:2] == size:
+            return seen
+        margins = (down.start, height - down.stop, across.start, width - across.stop)
+        return cv2.copyMakeBorder(seen, *margins, cv2.BORDER_CONSTANT, value=fill)
 
     def place(
         self, boxes: np.ndarray, size: tuple[int, int], min_side: float
@@ -85,10 +94,66 @@ class View:
         return corners[kept].reshape(-1, 4).astype(np.float32), kept
 
 
+@dataclass(frozen=True)
+class _Axis:
+    """One axis of the warp.
+
+    Attributes:
+        inside: whether the window lies in the source.
+        block: pixels of the source that are averaged into one, before anything else.
+        read: the part of the source that is needed, in whole blocks.
+        start, stop: the part of the result that the source reaches.
+        scale, shift: pixel i of that part is read at scale * i + shift, in blocks of `read`.
+    """
+
+    inside: bool
+    block: int
+    read: slice
+    start: int
+    stop: int
+    scale: float
+    shift: float
+
+    @staticmethod
+    def of(low: float, high: float, source: int, result: int) -> "_Axis":
+        """The window from `low` to `high` of `source` pixels as `result` pixels."""
+        step = (high - low) / result
+        block = min(max(1, int(step)), source)
+        first, last = _whole(low / block - 1, high / block + 1, source // block)
+        start, stop = _whole((-low - block) / step, (source + block - low) / step, result)
+        scale = step / block
+        return _Axis(
+            inside=0 <= low and high <= source,
+            block=block,
+            read=slice(first * block, last * block),
+            start=start,
+            stop=stop,
+            scale=scale,
+            # pixel i is centred at i + 0.5 in both images
+            shift=low / block - first + (start + 0.5) * scale - 0.5,
+        )
+
+    def mirrored(self, result: int) -> "_Axis":
+        """The same, read backwards."""
+        return replace(
+            self,
+            start=result - self.stop,
+            stop=result - self.start,
+            scale=-self.scale,
+            shift=self.shift + (self.stop - self.start - 1) * self.scale,
+        )
+
+
+def _whole(low: float, high: float, limit: int) -> tuple[int, int]:
+    """The whole numbers around low to high, of 0 to `limit`, and at least one step of them."""
+    first = min(max(math.floor(low), 0), limit - 1)
+    return first, max(first + 1, min(math.ceil(high), limit))
+
+
 def _average_blocks(image: np.ndarray, rows: int, columns: int) -> np.ndarray:
     """Mean over blocks of rows x columns pixels; an incomplete last block is left off."""
-    height, width = image.shape[0] // rows, image.shape[1] // columns
-    if (rows == 1 and columns == 1) or height == 0 or width == 0:
+    if rows == 1 and columns == 1:
         return image
+    height, width = image.shape[0] // rows, image.shape[1] // columns
     whole = image[: height * rows, : width * columns]
     return cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA)

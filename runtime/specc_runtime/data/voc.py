@@ -4,99 +4,100 @@
     <root>/Annotations/<id>.xml         <annotation> with <size> and <object>s
     <root>/JPEGImages/<id>.jpg          or .jpeg, .png
 
-What is done with what is found (each occurrence is counted in the report):
-
 ====================================  ==============================================================
-coordinates                           1-based and inclusive, as VOC's: x1 = xmin - 1, x2 = xmax,
-                                      y1 = ymin - 1, y2 = ymax
-xmax <= xmin or ymax <= ymin          box dropped (an object one pixel wide is taken for a slip)
-NaN or infinite coordinate            box dropped
-box reaches out of the image          clipped; counted if by more than a pixel, since some tools
-                                      count from 0; dropped if nothing remains inside
-the same object twice in one file     taken once
+coordinates                           1-based and inclusive: x1 = xmin - 1, x2 = xmax, and y alike
+xmax <= xmin or ymax <= ymin          without area (an object one pixel wide is taken for a slip)
 `<difficult>1`                        kept, marked difficult
 `<part>` and all other elements       not read
-class name not among given classes    DataError naming the file
 XML malformed, too large, or with     sample left out
 DOCTYPE; a number that is none
-annotation or image file missing      sample left out
-image damaged, neither JPEG nor PNG,  sample left out; truncation shows at the first decoding and is
-or over the pixel limit               quarantined then
-no `<object>`                         kept: background to train on, and to score false alarms on
-id listed twice                       taken once
-too many samples left out             DataError with the report (`Limits.left_out`)
-====================================  ==============================================================
-
-The annotated size decides how the image is turned. `shown` is its size with EXIF orientation
-applied, `stored` without:
-
-====================================  ==============================================================
-annotated = shown, or none annotated  EXIF applied
-annotated = stored, not shown         the boxes were drawn on the unturned pixels: EXIF not applied
-annotated = shown with w, h swapped   a slip in `<size>`: EXIF applied, boxes as they are
-same shape within 1 %, other scale    EXIF applied, boxes rescaled to the image, counted
-any other size                        sample left out
+annotation file missing               sample left out
 ====================================  ==============================================================
 """
 
-import os
-from collections.abc import Iterable
+from collections.abc import Sequence
+from functools import cache, partial
 from pathlib import Path
+from xml.sax.saxutils import escape
 
-import numpy as np
-
-from specc_runtime.data.dataset import USUAL_LIMITS, Annotation, Dataset, Limits
-from specc_runtime.data.frame import Frame, frame_of
-from specc_runtime.data.images import Header, UnreadableImage, read_header
+from specc_runtime.data.dataset import Annotation, Limits
+from specc_runtime.data.records import BadAnnotation, Marked, Record, Source, Sources
 from specc_runtime.data.report import DataError, Fault, Report
-from specc_runtime.data.safe_xml import BadXml
 from specc_runtime.data.voc_document import VocDocument, VocObject, read_document
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG")
+_LISTS = Path("ImageSets/Main")
 
 
-def open_dataset(
-    root: str | os.PathLike[str],
-    split: str,
-    *,
-    classes: tuple[str, ...] | None = None,
-    limits: Limits = USUAL_LIMITS,
-    cache_bytes: int = 0,
-) -> Dataset:
-    """Scan one split of a VOC data set; the module's tables say what is accepted.
-
-    Args:
-        root: folder with `ImageSets`, `Annotations` and `JPEGImages`.
-        split: name of a list in `ImageSets/Main`, such as "train".
-        classes: class names in the order of their labels; by default the sorted names found in all
-            annotations of the root, so that every split agrees on them.
-        limits: how much bad input is borne.
-        cache_bytes: keep decoded images in memory up to this many bytes.
-
-    Raises:
-        DataError: no such split, an unknown class, or too little that is usable.
-    """
-    folder = Path(root)
-    report = Report(split)
-    ids = _ids(folder, split, report)
-    annotated = ids if classes is not None else _annotated_ids(folder)
-    documents = {name: _read(folder, name, limits) for name in annotated}
-    if classes is None:
-        classes = _names(documents.values())
-    scan = _Scan(folder, {name: label for label, name in enumerate(classes)}, limits, report)
-    samples = [scan.sample(name, documents.get(name)) for name in ids]
-    return Dataset(classes, [s for s in samples if s is not None], report, limits, cache_bytes)
+def locate(root: Path) -> dict[str, Source]:
+    """The splits of a folder in this layout; none if it is another."""
+    lists = sorted((root / _LISTS).glob("*.txt"))
+    return {path.stem: Source(root / "JPEGImages", root / "Annotations", path) for path in lists}
 
 
-def _ids(folder: Path, split: str, report: Report) -> list[str]:
+class VocReader:
+    """Reads the splits of `sources`; see the module."""
+
+    def __init__(self, sources: Sources, limits: Limits) -> None:
+        self._sources = sources
+        self._document = cache(partial(_read, max_bytes=limits.max_annotation_bytes))
+
+    def classes(self) -> tuple[str, ...]:
+        """The names found in all annotations, sorted."""
+        folders = {source.annotations for source in self._sources.values()}
+        documents = [
+            self._document(path) for folder in sorted(folders) for path in folder.glob("*.xml")
+        ]
+        read = [document for document in documents if isinstance(document, VocDocument)]
+        return tuple(sorted({item.name for document in read for item in document.objects}))
+
+    def read(self, split: str, report: Report) -> list[Record]:
+        source = self._sources[split]
+        if source.listing is None:
+            raise DataError(f"split `{split}`: VOC needs `list`, a file of the split's ids")
+        images = {path.name for path in source.images.glob("*")}
+        records: list[Record] = []
+        for name in _ids(source.listing, report):
+            document = self._document(source.annotations / f"{name}.xml")
+            if document is None:
+                report.note(Fault.NO_ANNOTATION, f"{name}.xml")
+            elif isinstance(document, BadAnnotation):
+                report.note(Fault.BAD_ANNOTATION, f"{name}.xml ({document})")
+            else:
+                file = next(
+                    (name + end for end in _SUFFIXES if name + end in images), f"{name}.jpg"
+                )
+                objects = tuple(_marked(n, item) for n, item in enumerate(document.objects))
+                records.append(Record(f"{name}.xml", source.images / file, objects, document.size))
+        return records
+
+
+def write(
+    root: Path, split: str, classes: Sequence[str], samples: Sequence[tuple[str, Annotation]]
+) -> dict[str, str]:
+    """Write a split's annotations; the images, under the names given, lie in `JPEGImages`."""
+    for folder in (root / "Annotations", root / _LISTS):
+        folder.mkdir(parents=True, exist_ok=True)
+    for name, sample in samples:
+        path = root / "Annotations" / f"{Path(name).stem}.xml"
+        path.write_text(_xml(name, sample, classes), encoding="utf-8")
+    listing = "".join(f"{Path(name).stem}\n" for name, _ in samples)
+    (root / _LISTS / f"{split}.txt").write_text(listing, encoding="utf-8")
+    return {
+        "images": "JPEGImages",
+        "annotations": "Annotations",
+        "list": f"{_LISTS}/{split}.txt",
+    }
+
+
+def _ids(path: Path, report: Report) -> list[str]:
     """The ids of a split, each once; an id is part of a file name, never a path."""
-    lists = folder / "ImageSets" / "Main"
-    path = lists / f"{split}.txt"
-    if not path.is_file():
-        there = ", ".join(sorted(found.stem for found in lists.glob("*.txt"))) or "none"
-        raise DataError(f"{path}: no such split (there: {there})")
     ids: dict[str, None] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: {error}") from error
+    for number, line in enumerate(lines, start=1):
         name = line.strip()
         if "/" in name or "\\" in name:
             raise DataError(f"{path}:{number}: `{name}` is a path, not the id of a sample")
@@ -107,93 +108,35 @@ def _ids(folder: Path, split: str, report: Report) -> list[str]:
     return list(ids)
 
 
-def _annotated_ids(folder: Path) -> list[str]:
-    return sorted(path.stem for path in (folder / "Annotations").glob("*.xml"))
-
-
-def _read(folder: Path, name: str, limits: Limits) -> VocDocument | BadXml | None:
+def _read(path: Path, max_bytes: int) -> VocDocument | BadAnnotation | None:
     """An annotation, or what is wrong with it, or None where there is none."""
     try:
-        return read_document(folder / "Annotations" / f"{name}.xml", limits.max_annotation_bytes)
+        return read_document(path, max_bytes)
     except FileNotFoundError:
         return None
-    except BadXml as error:
+    except BadAnnotation as error:
         return error
 
 
-def _names(documents: Iterable[VocDocument | BadXml | None]) -> tuple[str, ...]:
-    read = (document for document in documents if isinstance(document, VocDocument))
-    return tuple(sorted({item.name for document in read for item in document.objects}))
+def _marked(number: int, item: VocObject) -> Marked:
+    xmin, ymin, xmax, ymax = item.corners
+    x1 = xmax if xmax <= xmin else xmin - 1
+    y1 = ymax if ymax <= ymin else ymin - 1
+    return Marked(item.name, (x1, y1, xmax, ymax), f"object {number}", item.difficult)
 
 
-class _Scan:
-    """Applies the rules of the module to one sample after another."""
-
-    def __init__(
-        self, folder: Path, labels: dict[str, int], limits: Limits, report: Report
-    ) -> None:
-        self.folder = folder
-        self.labels = labels
-        self.limits = limits
-        self.report = report
-        self.images = {path.name for path in (folder / "JPEGImages").glob("*")}
-
-    def sample(self, name: str, document: VocDocument | BadXml | None) -> Annotation | None:
-        """The sample as it will be used; None if it is left out."""
-        if document is None:
-            return self._leave_out(Fault.NO_ANNOTATION, f"{name}.xml")
-        if isinstance(document, BadXml):
-            return self._leave_out(Fault.BAD_ANNOTATION, f"{name}.xml ({document})")
-        file = next((name + end for end in _SUFFIXES if name + end in self.images), None)
-        if file is None:
-            return self._leave_out(Fault.NO_IMAGE, f"{name}.jpg")
-        path = self.folder / "JPEGImages" / file
-        try:
-            header = read_header(path, self.limits.max_pixels)
-        except UnreadableImage as error:
-            return self._leave_out(Fault.BAD_IMAGE, f"{file} ({error})")
-        frame = frame_of(document.size, header)
-        if frame is None:
-            return self._leave_out(Fault.OTHER_SHAPE, f"{file} ({_sizes(document, header)})")
-        if frame.rescales:
-            self.report.note(Fault.OTHER_SIZE, f"{file} ({_sizes(document, header)})")
-        objects = self._objects(f"{name}.xml", document.objects, frame)
-        boxes = [box for box, _ in objects]
-        return Annotation(
-            path,
-            frame.height,
-            frame.width,
-            frame.apply_exif,
-            boxes=np.array(boxes, dtype=np.float32).reshape(-1, 4),
-            labels=np.array([self.labels[item.name] for _, item in objects], dtype=np.int64),
-            difficult=np.array([item.difficult for _, item in objects], dtype=bool),
+def _xml(name: str, sample: Annotation, classes: Sequence[str]) -> str:
+    rows = zip(sample.boxes.tolist(), sample.labels.tolist(), sample.difficult, strict=True)
+    return (
+        f"<annotation>\n  <filename>{escape(name)}</filename>\n"
+        f"  <size><width>{sample.width}</width><height>{sample.height}</height>"
+        "<depth>3</depth></size>\n"
+        + "".join(
+            f"  <object>\n    <name>{escape(str(classes[label]))}</name>\n"
+            f"    <difficult>{int(difficult)}</difficult>\n"
+            f"    <bndbox><xmin>{x1 + 1!r}</xmin><ymin>{y1 + 1!r}</ymin>"
+            f"<xmax>{x2!r}</xmax><ymax>{y2!r}</ymax></bndbox>\n  </object>\n"
+            for (x1, y1, x2, y2), label, difficult in rows
         )
-
-    def _objects(
-        self, file: str, objects: tuple[VocObject, ...], frame: Frame
-    ) -> list[tuple[tuple[float, ...], VocObject]]:
-        """The objects that are kept, each with its box in pixels of the image."""
-        kept: list[tuple[tuple[float, ...], VocObject]] = []
-        seen: set[VocObject] = set()
-        for number, item in enumerate(objects):
-            where = f"{file} object {number} ({item.name})"
-            if item.name not in self.labels:
-                known = ", ".join(self.labels)
-                raise DataError(f"{self.folder / 'Annotations' / where}: not one of {known}")
-            fault, box = frame.place(item.corners)
-            if item in seen:
-                fault, box = Fault.REPEATED_BOX, None
-            seen.add(item)
-            if fault is not None:
-                self.report.note(fault, where)
-            if box is not None:
-                kept.append((box, item))
-        return kept
-
-    def _leave_out(self, fault: Fault, where: str) -> None:
-        self.report.note(fault, where)
-
-
-def _sizes(document: VocDocument, header: Header) -> str:
-    height, width = document.size or (0, 0)
-    return f"{width:g}x{height:g} annotated, {header.shown[1]}x{header.shown[0]} found"
+        + "</annotation>\n"
+    )

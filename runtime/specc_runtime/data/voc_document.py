@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-from specc_runtime.data.safe_xml import BadXml, read_xml
+from specc_runtime.data.records import BadAnnotation
+from specc_runtime.data.safe_xml import read_xml
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ def read_document(path: Path, max_bytes: int) -> VocDocument:
     """Read an annotation file.
 
     Raises:
-        BadXml: malformed, a required element missing, or text where a number should be.
+        BadAnnotation: malformed, a required element missing, or text where a number should be.
         OSError: the file cannot be read.
     """
     root = read_xml(path, max_bytes)
@@ -40,7 +41,7 @@ def read_document(path: Path, max_bytes: int) -> VocDocument:
 def _object(element: Element) -> VocObject:
     name = (element.findtext("name") or "").strip()
     if not name:
-        raise BadXml("<object> without <name>")
+        raise BadAnnotation("<object> without <name>")
     x1, y1, x2, y2 = (
         _number(element, f"bndbox/{side}") for side in ("xmin", "ymin", "xmax", "ymax")
     )
@@ -54,4 +55,4 @@ def _number(element: Element, path: str, absent: float | None = None) -> float:
     try:
         return float(text or "")
     except ValueError:
-        raise BadXml(f"<{path}> is `{text}`, not a number") from None
+        raise BadAnnotation(f"<{path}> is `{text}`, not a number") from None

@@ -13,6 +13,11 @@ ADVICE = [
         named("a: Conv2d(3, 8, 3)", "b: «ReLU()(image)»", more="outputs: [a]\n"),
         "add it to `outputs`",
     ),
+    Fault(
+        "W0605",
+        named("a: ReLU()", "b: {for: {«m»: []}, op: ReLU()(m)}", more="outputs: [a, b]\n"),
+        "an item",
+    ),
     Fault("W0602", rows("ReLU()", more="params: {«num»: 3}\n"), "take it out"),
     Fault("W0603", rows("ReLU()", more=f"modules: {{«Block»: {MODULE}}}\n"), "call it"),
     Fault("W0603", rows("ReLU()", more="use: {block: «zoo/ssd300_vgg»}\n"), "call it"),
@@ -22,6 +27,28 @@ ADVICE = [
 @pytest.mark.parametrize("fault", ADVICE, ids=str)
 def test_advice(fault: Fault, tmp_path: Path) -> None:
     assert check(tmp_path, fault).severity == "warning"
+
+
+SWITCH = """\
+  a: block()
+params: {block: One}
+modules:
+  One: {layers: {a: Inner()}}
+  Two: {layers: {a: Inner()}}
+  Inner: {layers: {a: ReLU()}}
+"""
+
+
+def test_a_module_that_some_value_of_a_parameter_calls_is_used(tmp_path: Path) -> None:
+    assert [found.code for found in findings(tmp_path, named() + SWITCH)] == ["W0603"]
+    for more in ("variants: {two: {block: Two}}\n", "expect: {at: {block: Two}, params: 0}\n"):
+        assert findings(tmp_path, named() + SWITCH + more) == []
+
+
+def test_a_module_that_only_an_unused_one_calls_is_unused(tmp_path: Path) -> None:
+    modules = "modules: {A: {layers: {a: B()}}, B: {layers: {a: ReLU()}}}\n"
+    found = findings(tmp_path, rows("ReLU()", more=modules))
+    assert [one.message for one in found] == ["module `A` is not used", "module `B` is not used"]
 
 
 def test_rows_that_only_feed_a_dead_row_are_counted(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """The pages of `specc explain`: their examples fail, and are mended, as they say.
 
-A page's first fence is a spec, or the shell commands that make one. To write the output of all
+A page's first fence is a spec, the shell commands that make one, or a file of Darknet. To write the output of all
 examples into the pages after a change of wording:
 
     python tests/compiler/diagnostics/test_explain_pages.py --update
@@ -20,6 +20,7 @@ import pytest
 
 import specc
 from specc.documents import CODES, Diagnostic, Findings, render_text
+from specc.importing import import_darknet
 
 FOLDER = Path(specc.__file__).parent / "explain"
 FENCE = re.compile(r"^```(\w+)(?: (\w+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -34,7 +35,9 @@ class Example:
     text: str
 
     def findings(self) -> list[Diagnostic]:
-        """Compile the example as `spec.yaml` of the current folder."""
+        """Compile the example as `spec.yaml` of the current folder, or import it."""
+        if self.kind == "cfg":
+            return self._imported()
         if self.kind == "sh":
             subprocess.run(["sh", "-c", self.text], check=True)
         else:
@@ -43,6 +46,14 @@ class Example:
             return specc.compile("spec.yaml", variant=self.variant).diagnostics
         except Findings as stopped:
             return stopped.diagnostics
+
+    def _imported(self) -> list[Diagnostic]:
+        Path("net.cfg").write_text(self.text, encoding="utf-8")
+        try:
+            import_darknet("net.cfg")
+        except Findings as stopped:
+            return stopped.diagnostics
+        return []
 
 
 def fences(code: str) -> list[Example]:

@@ -18,6 +18,9 @@ FAULTS = [
         "E0404", named("a: Conv2d(3, 8, 3)", "b: Conv2d(3, 8, 5)(image)", "c: «Cat()»(a, b)"), ""
     ),
     Fault("E0405", rows("Conv2d(3, 8, 3, groups=«2»)"), "divide"),
+    Fault("E0410", rows("Flatten() -> «99»"), "`-> 3072`"),
+    Fault("E0410", rows("Flatten() -> «[99]»"), "`-> 3072`"),
+    Fault("E0410", named("a: Conv2d(3, 8, 3)", "b: '[a, image] -> «30»'", "c: ReLU()(a)"), "-> 32"),
     Fault("E0406", rows("Flatten()", "«Conv2d(_, 8, 3)»"), "Reshape"),
     Fault("E0406", rows("Flatten(start_dim=«7»)"), "Reshape"),
     Fault("E0407", rows("Conv2d(3, 8, 3, stride=2, padding=«'same'»)"), "tf_same"),
@@ -26,11 +29,9 @@ FAULTS = [
     Fault("E0502", rows("PerBox(«4»)"), "multiple"),
 ]
 
-SIZES = "[30, 60, 111, 162, 213, 264"
-
 IN_SSD = [
     # code, in SSD300, in its place, help
-    ("E0501", f"{SIZES}, 315]", f"«{SIZES}]»", "7 items"),
+    ("E0501", "sizes=sizes", "sizes=«sizes[:6]»", "7 items"),
     ("E0501", "[8, 16, 32, 64, 100, 300]", "«[8, 16, 32, 64, 100]»", "6 items"),
     ("E0504", "boxes: loc", "boxes: «lok»", "`loc`"),
     ("E0301", "maps: sources", "maps: «sorces»", "`sources`"),

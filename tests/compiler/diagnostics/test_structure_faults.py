@@ -34,6 +34,13 @@ FAULTS = [
     Fault("E0203", rows("«{a: ReLU(), b: ReLU()}»"), "`name: call`"),
     Fault("E0211", ROW.replace("32, 32", "32, «-3»"), "a name for any size"),
     Fault("E0301", named("a: ReLU()", more="stages: {first: «b»}\n"), "the row it ends with"),
+    Fault("E0315", named("a: ReLU()", "b: ReLU()", more="stages: {one: «a»}\n"), "end it with `b`"),
+    Fault(
+        "E0315", named("a: ReLU()", "b: ReLU()", more="stages: {p: b, q: «a»}\n"), "in the order"
+    ),
+    Fault(
+        "E0315", named("a: ReLU()", "b: ReLU()", more="stages: {p: b, q: «b»}\n"), "in the order"
+    ),
     Fault("E0311", ROW + "params: {num: 3}\nvariants: {big: {«nun»: 4}}\n", "`num`"),
     Fault("E0215", ROW + "variants: {«../../big»: {}}\n", "another name"),
     Fault("E0215", ROW.replace("net", "«../net»"), "another name"),

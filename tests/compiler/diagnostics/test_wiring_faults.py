@@ -22,6 +22,8 @@ FAULTS = [
     Fault("E0301", rows("ReLU()(«b»)", "b: ReLU()"), "move it up"),
     Fault("E0303", named("a: Block(8)", "b: ReLU()(«a.c»)", more=BLOCK), "it has"),
     Fault("E0303", rows("Conv2d(3, «image.width», 3)"), "`channels`"),
+    Fault("E0214", rows("ReLU()(«image[0]»)"), "name the row itself"),
+    Fault("E0214", rows("Cat()([*«image»])"), "name the row itself"),
     Fault("E0303", named("a: Block(8)", "b: ReLU()(«a[3]»)", more=BLOCK), "count from 0"),
     Fault("E0305", TWO + "layers:\n  - «ReLU()»\n", "ReLU(...)(x)"),
     Fault("E0305", TWO + "layers:\n  c: «Pair()»(a, b, a)\n" + PAIR, "Pair(...)(p, q)"),
@@ -82,3 +84,6 @@ def test_an_error_inside_a_module_points_at_its_line_and_at_the_call(tmp_path: P
 def test_a_failed_row_is_one_finding(tmp_path: Path) -> None:
     text = named("a: Conv2D(3, 8, 3)", "b: Conv2d(_, a.channels, 3)", "c: Add()(a, b)")
     assert [found.code for found in findings(tmp_path, text)] == ["E0205"]
+    taps = ["b: ReLU()(a.c3)", "c: ReLU()(a[0])", "d: Cat()([*a, image])", "e: ReLU()(a.b.c)"]
+    text = named("a: Lock()", *taps, more=BLOCK)
+    assert {found.code for found in findings(tmp_path, text)} == {"E0205"}

@@ -66,6 +66,8 @@ def draw(op: type[Op], random: Random, focus: str, label: str) -> Draw:
             arguments[name] = _dimension(inputs[0], declared)
         elif declared.required or random.random() < 0.35:
             arguments[name] = legal(declared.schema, random)
+    if op.__name__ in FITTED and (focus or label in {"plain", "unknown", "missing"}):
+        inputs = FITTED[op.__name__](arguments, random)
     if label == "inferred":
         for name, declared in op.arguments.items():
             if declared.inferred is not None:
@@ -216,6 +218,45 @@ def _neighbour(first: tuple[int, ...], random: Random, *, broadcast: bool) -> tu
         return first[:-1]
     place = random.randrange(1, len(first))
     return (*first[:place], 1 if kind == "one" else random.choice(SIDES), *first[place + 1 :])
+
+
+def _regions(arguments: dict[str, Any], random: Random) -> tuple[tuple[int, ...], ...]:
+    del arguments
+    return ((2, random.choice(SIDES), 4),)
+
+
+def _map_and_regions(arguments: dict[str, Any], random: Random) -> tuple[tuple[int, ...], ...]:
+    one_map = (2, random.choice(CHANNELS), random.choice(SIDES), random.choice(SIDES))
+    return (one_map, *_regions(arguments, random))
+
+
+def _regions_and_maps(arguments: dict[str, Any], random: Random) -> tuple[tuple[int, ...], ...]:
+    one_map, regions = _map_and_regions(arguments, random)
+    return (regions, *[one_map] * random.choice((1, 2, 3)))
+
+
+def _heads_and_maps(arguments: dict[str, Any], random: Random) -> tuple[tuple[int, ...], ...]:
+    """Draw what speaks of all anchors of maps, as many rows as the arguments ask for."""
+    sizes, ratios = arguments.get("sizes"), arguments.get("ratios")
+    sizes = sizes if isinstance(sizes, list) else [[1]]
+    maps = [(2, 1, random.choice(SIDES), random.choice(SIDES)) for _ in sizes]
+    per_cell = [len(row) * len(ratios) for row in sizes] if _is_nested(sizes, ratios) else [1]
+    rows = sum(h * w * n for (_, _, h, w), n in zip(maps, per_cell, strict=False))
+    return ((2, rows, 1), (2, rows, 4), (2, 3, 32, 48), *maps)
+
+
+def _is_nested(sizes: list[Any], ratios: object) -> bool:
+    return isinstance(ratios, list) and all(isinstance(row, list) for row in sizes)
+
+
+FITTED = {
+    "IsBox": _regions,
+    "MultiScaleRoIAlign": _regions_and_maps,
+    "Proposals": _heads_and_maps,
+    "RoIAlign": _map_and_regions,
+    "RoIPool": _map_and_regions,
+}
+"""Ops whose inputs have each a form of its own, and how to draw them from the arguments."""
 
 
 def _dimension(shape: tuple[int, ...], declared: Argument) -> int:

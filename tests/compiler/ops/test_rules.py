@@ -8,7 +8,7 @@ import pytest
 import torch
 from op_torch import emitted, evaluate
 from torch import nn
-from torchvision.ops import FrozenBatchNorm2d
+from torchvision.ops import FrozenBatchNorm2d, StochasticDepth
 
 from specc.ops import OPS, ShapeError
 from specc.values.dimensions import Shape, Size, shape_text
@@ -117,6 +117,20 @@ def test_four_sides_that_agree_are_torchs_own_padding() -> None:
     assert conv.helper is None
 
 
+@pytest.mark.parametrize("p", [0.0, 0.3, 1.0])
+def test_stochastic_depth_draws_as_torchvision_does(p: float) -> None:
+    ours, theirs = emitted(OPS["StochasticDepth"](p=p)), StochasticDepth(p, "row")
+    x = torch.randn(64, 3, 2, 2)
+    for layer in (ours, theirs):
+        assert torch.equal(layer.eval()(x), x)
+    drawn = []
+    for layer in (ours, theirs):
+        torch.manual_seed(0)
+        drawn.append(layer.train()(x))
+    assert torch.equal(*drawn)
+    assert (drawn[0] == 0).all(dim=(1, 2, 3)).float().mean() == pytest.approx(p, abs=0.2)
+
+
 @pytest.mark.parametrize(("side", "expected"), [(300, 150), (75, 38), (19, 10)])
 def test_tf_same_rounds_up(side: int, expected: int) -> None:
     for kernel in (1, 3, 5):
@@ -146,6 +160,38 @@ def test_frozen_batch_norm_is_torchvisions() -> None:
     theirs.load_state_dict(figures)
     x = torch.randn(2, 4, 5, 5)
     torch.testing.assert_close(ours(x), theirs(x), rtol=0, atol=1e-6)
+
+
+def test_locally_connected_has_weights_of_its_own_at_each_place() -> None:
+    """With one weight for all places it is a convolution; each place alone is a product."""
+    settings = {"in_channels": 2, "out_channels": 3, "kernel_size": (3, 2), "stride": (2, 1)}
+    settings |= {"padding": (1, 0)}
+    local = emitted(OPS["LocallyConnected2d"](**settings, height=6, width=5)).double()
+    conv = nn.Conv2d(**settings).double()
+    x = torch.randn(4, 2, 6, 5, dtype=torch.float64)
+    with torch.no_grad():
+        drawn = local(x)
+        padded = nn.functional.pad(x, (0, 0, 1, 1))
+        place = 1 * 4 + 2  # the second of three rows, the third of four columns
+        patch = padded[:, :, 2:5, 2:4].reshape(4, -1)
+        alone = patch @ local.weight[place].T + local.bias[:, place]
+        torch.testing.assert_close(drawn[:, :, 1, 2], alone, rtol=0, atol=1e-12)
+        local.weight.copy_(conv.weight.reshape(1, 3, -1).expand_as(local.weight))
+        local.bias.copy_(conv.bias.reshape(3, 1).expand_as(local.bias))
+        torch.testing.assert_close(local(x), conv(x), rtol=0, atol=1e-12)
+
+
+def test_reorg_reads_a_map_as_a_larger_one_of_fewer_channels() -> None:
+    """Darknet's `reorg_cpu`: output k is a grid of every s-th number of what it reads."""
+    x = torch.arange(2 * 8 * 4 * 6).reshape(2, 8, 4, 6)
+    found = emitted(OPS["Reorg"](stride=2))(x)
+    assert found.shape == OPS["Reorg"](stride=2).shape((2, 8, 4, 6)) == (2, 32, 2, 3)
+    larger = x.reshape(2, 2, 8, 12)
+    grids = [larger[:, :, row::2, column::2] for row in (0, 1) for column in (0, 1)]
+    assert torch.equal(found, torch.cat(grids, 1).reshape(2, 32, 2, 3))
+    assert refusal("Reorg", (N, 6, 4, 4), stride=2).code == "E0405"
+    assert refusal("Reorg", (N, 4, 4, 5), stride=2).code == "E0405"
+    assert OPS["Reorg"](stride=2).shape((N, 4, H, W))[2:] == (Size("H", 0, 2), Size("W", 0, 2))
 
 
 def test_per_box_keeps_the_numbers_of_a_box_together() -> None:
@@ -206,6 +252,30 @@ def test_cat_writes_a_list_as_it_stands() -> None:
     join = OPS["Cat"]()
     assert join.expression((Star(Name("rows")),)) == Call(cat, (Name("rows"),), dim)
     assert join.expression((Name("x"),)) == Call(cat, (Series((Name("x"),)),), dim)
+
+
+def test_shares_of_a_weighted_sum() -> None:
+    """Fast normalised and softmax fusion, and the plain sum (EfficientDet, section 3.3)."""
+    maps = torch.randn(3, 2, 4, 5, 5, dtype=torch.float64)
+    weights = torch.tensor([0.5, -2.0, 1.5], dtype=torch.float64)
+    shares = {
+        "fast": torch.tensor([0.5, 0.0, 1.5], dtype=torch.float64) / 2.01,
+        "softmax": weights.exp() / weights.exp().sum(),
+        "sum": torch.ones(3, dtype=torch.float64),
+    }
+    for mode, of in shares.items():
+        layer = emitted(OPS["WeightedSum"](num_inputs=3, mode=mode, eps=0.01)).double()
+        assert all(torch.equal(value, torch.ones(3)) for value in layer.parameters())
+        if mode != "sum":
+            layer.load_state_dict({"weight": weights})
+        expected = (of[:, None, None, None, None] * maps).sum(dim=0)
+        assert torch.allclose(layer(*maps), expected, rtol=0, atol=1e-12)
+
+
+def test_a_weighted_sum_takes_as_many_tensors_as_it_says() -> None:
+    error = refusal("WeightedSum", (N, 8, H, W), (N, 8, H, W), num_inputs=3)
+    assert (error.code, error.argument, error.help) == ("E0305", "num_inputs", "write 2")
+    assert refusal("WeightedSum", (N, 8, 4, 4), (N, 8, 4, 5), num_inputs=2).code == "E0403"
 
 
 PRINTED = [

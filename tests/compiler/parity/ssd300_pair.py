@@ -3,40 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
-import re
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torchvision.models.detection import ssd300_vgg16
 
+import specc
+
 ROOT = Path(__file__).parents[3]
-TO_TORCHVISION = [
-    (r"l2norm\.weight", lambda _: "backbone.scale_weight"),
-    (r"vgg\.(\d+)\.(\w+)", lambda m: f"backbone.{of_vgg(int(m[1]))}.{m[2]}"),
-    (
-        r"extras\.conv(\d+)_(\d)\.0\.(\w+)",
-        lambda m: f"backbone.extra.{int(m[1]) - 7}.{2 * int(m[2]) - 2}.{m[3]}",
-    ),
-    (r"head\.loc\.(.+)", lambda m: f"head.regression_head.module_list.{m[1]}"),
-    (r"head\.conf\.(.+)", lambda m: f"head.classification_head.module_list.{m[1]}"),
-]
-
-
-def of_vgg(index: int) -> str:
-    """Return where torchvision keeps a layer: up to conv4_3, then conv5, then fc6 and fc7."""
-    if index < 23:
-        return f"features.{index}"
-    return f"extra.0.{index - 23}" if index < 30 else f"extra.0.7.{index - 30}"
-
-
-def torchvision_key(key: str) -> str:
-    """Return what torchvision calls one of our tensors."""
-    for pattern, rename in TO_TORCHVISION:
-        match = re.fullmatch(pattern, key)
-        if match:
-            return rename(match)
-    raise KeyError(key)
 
 
 def fill(model: nn.Module) -> None:
@@ -58,7 +33,8 @@ def pair(classes: int, dtype: torch.dtype) -> tuple[nn.Module, nn.Module]:
     ours = module.MODEL(num_classes=classes).to(dtype).eval()
     theirs = ssd300_vgg16(weights=None, weights_backbone=None, num_classes=classes)
     fill(ours)
-    state = {torchvision_key(key): tensor for key, tensor in ours.state_dict().items()}
+    table = specc.compile(ROOT / "specs/ssd300_vgg.yaml").weights["torchvision"]
+    state = {key: ours.state_dict()[table[key]] for key in table}
     theirs.to(dtype).eval().load_state_dict(state, strict=True)
     return ours, theirs
 

@@ -1,0 +1,94 @@
+"""A spec from Darknet's `.cfg`, and what of it could not be carried."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from specc.documents import Report, Span, read
+from specc.importing.blocks import tabulate
+from specc.importing.cfg import read_sections
+from specc.importing.layers import HEADS, read_layers
+from specc.importing.writing import spec_text
+
+if TYPE_CHECKING:
+    import os
+
+    from specc.documents import Source
+    from specc.importing.cfg import Section
+    from specc.importing.layers import Shape
+
+__all__ = ["Imported", "Note", "import_darknet"]
+
+FIRST = {"net", "network"}
+_ODD = re.compile(r"[^A-Za-z0-9]+")
+
+
+class Note(NamedTuple):
+    """A section of which something was left behind, and what and why."""
+
+    line: int
+    section: str
+    text: str
+
+
+class Imported(NamedTuple):
+    """A spec's name and text, the number of layers behind it, and what was left behind."""
+
+    name: str
+    text: str
+    layers: int
+    notes: list[Note]
+
+
+def import_darknet(path: str | os.PathLike[str]) -> Imported:
+    """Make a spec of a `.cfg` of github.com/pjreddie/darknet.
+
+    Raises:
+        Findings: the file cannot be read, or holds what has no counterpart here.
+    """
+    source, report = read(path), Report()
+    sections = read_sections(source, report)
+    report.stop()
+    image = _image(source, sections, report)
+    layers = read_layers(sections[1:], image, report)
+    report.stop()
+    stem = _ODD.sub("_", Path(path).stem).strip("_").lower()
+    name = stem if stem[:1].isalpha() else f"darknet_{stem}".rstrip("_")
+    text = spec_text(name[:60], f"{name[:60]}, from Darknet's cfg", image, tabulate(layers))
+    notes = [note for section in sections if (note := _note(section))]
+    return Imported(name[:60], text, len(layers), notes)
+
+
+def _image(source: Source, sections: list[Section], report: Report) -> Shape:
+    """Return channels, height and width of the image, which the first section holds."""
+    if not sections or sections[0].kind not in FIRST:
+        span = sections[0].span if sections else Span(source, 0, 0)
+        help = "begin with `[net]`, `width=416` and `height=416`"
+        report.add("E0801", "the first section is no [net]", span, help=help)
+        report.stop()
+    if len(sections) == 1:
+        help = "add its layers: `[convolutional]` and so on"
+        report.add("E0801", "the network has no layers", sections[0].span, help=help)
+    net = sections[0]
+    for side in ("width", "height"):
+        if side not in net.options:
+            net.refuse(side, f"`{side}` is missing", f"write the images' {side}: `{side}=416`")
+    return net.whole("channels", 3), net.whole("height", 1), net.whole("width", 1)
+
+
+def _note(section: Section) -> Note | None:
+    """Return what a section's rows do not say."""
+    options = ", ".join(name for name in section.options if name not in section.read)
+    again = f"{', '.join(section.again)} given twice, the first counts" if section.again else ""
+    if section.kind in HEADS:
+        text = f"no row, an output; {options or 'its boxes'}: of the detector"
+    elif section.kind == "cost":
+        text = "no row; the loss is of training"
+    elif options:
+        text = f"{options}: {'of training' if section.kind in FIRST else 'no counterpart here'}"
+    else:
+        text = ""
+    said = "; ".join(filter(None, (text, again)))
+    return Note(section.span.line, section.kind, said) if said else None

@@ -1,0 +1,93 @@
+"""The runtime's own steps, with a stopwatch at the seams of their phases."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+
+from specc_runtime.bench.stopwatch import Stopwatch
+from specc_runtime.data import AUGMENTATIONS, Batch, Dataset, Loader
+from specc_runtime.device import can_compile
+from specc_runtime.inference import detect
+from specc_runtime.model import Detector
+from specc_runtime.recipe import Recipe
+from specc_runtime.step import Stepper
+
+Step = Callable[[Batch], object]
+
+
+def batches(
+    dataset: Dataset, size: tuple[int, int], recipe: Recipe, *, train: bool
+) -> Iterator[Batch]:
+    """The loader's batches, in training for ever, else of one epoch.
+
+    Raises `specc_runtime.data.DataError`.
+    """
+    loader = Loader(
+        dataset,
+        size=size,
+        batch=recipe.batch,
+        seed=recipe.seed,
+        epoch=0,
+        train=train,
+        workers=recipe.workers,
+        max_boxes=recipe.max_boxes or max(1, dataset.most_boxes),
+        augmentation=AUGMENTATIONS[recipe.augmentation],
+    )
+    for epoch in itertools.count() if train else [0]:
+        loader.set_epoch(epoch)
+        yield from loader
+
+
+def training(detector: Detector, recipe: Recipe, watch: Stopwatch) -> Step:
+    """A step of the optimizer: copy, forward, loss, backward, optimizer, average.
+
+    A compiled step is one piece as far as its loss: all that is `backward`. Copying includes the
+    distortion of colours, the average what comes behind the optimizer.
+    """
+    stepper = Stepper(detector, recipe, say=_nothing)
+    compiled, _ = can_compile(recipe.compile, stepper.device)
+    if not compiled:
+        _watch(detector, watch, "loss")
+    stepper.optimizer.register_step_pre_hook(lambda *_: watch.lap("backward"))
+    stepper.optimizer.register_step_post_hook(lambda *_: watch.lap("optimizer"))
+    steps = itertools.count()
+
+    def take(batch: Batch) -> None:
+        stepper(batch, 0, next(steps), recipe.lr)
+        watch.lap("average")
+
+    return take
+
+
+def inference(detector: Detector, recipe: Recipe, watch: Stopwatch) -> Step:
+    """Objects on a batch, back in the host's memory: copy, forward, select, read."""
+    layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
+    detector = detector.to(memory_format=layout).eval()  # pyright: ignore[reportCallIssue]
+    _watch(detector, watch, "detect", "select")
+
+    def find(batch: Batch) -> object:
+        found = detect(detector, batch.images, batch.sizes, bf16=recipe.precision == "bf16")
+        watch.lap("read")
+        return found
+
+    return find
+
+
+def _watch(detector: Detector, watch: Stopwatch, method: str, phase: str | None = None) -> None:
+    """End `copy` and `forward` around the network, and a phase when a method returns."""
+    original = getattr(detector, method)
+
+    def watched(*arguments: Any) -> Any:
+        result = original(*arguments)
+        watch.lap(phase or method)
+        return result
+
+    setattr(detector, method, watched)
+    detector.register_forward_pre_hook(lambda *_: watch.lap("copy"))
+    detector.register_forward_hook(lambda *_: watch.lap("forward"))
+
+
+def _nothing(_: str) -> None:
+    pass

@@ -1,0 +1,78 @@
+"""A data set looked through: every split by the rules of `scan`, every image decoded and compared."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from specc_runtime.data.dataset import USUAL_LIMITS, Annotation, Dataset, Limits
+from specc_runtime.data.images import UnreadableImage, decode
+from specc_runtime.data.layout import Layout
+from specc_runtime.data.report import DataError, Fault, Report
+from specc_runtime.data.scan import scan
+
+
+@dataclass(frozen=True)
+class Split:
+    """A split as it would be used, were nothing refused."""
+
+    classes: tuple[str, ...]
+    annotations: list[Annotation]
+    report: Report
+    limits: Limits
+
+    @property
+    def refusal(self) -> str | None:
+        """Why training and scoring would refuse it, in a line."""
+        try:
+            Dataset(self.classes, self.annotations, self.report, self.limits)
+        except DataError as error:
+            return str(error).partition("\n")[0]
+        return None
+
+
+def read_splits(
+    layout: Layout, limits: Limits = USUAL_LIMITS, splits: tuple[str, ...] = ()
+) -> dict[str, Split]:
+    """Scan the splits named, by default all usual ones, without refusing any.
+
+    Raises `DataError` where a file that a whole split needs cannot be read.
+    """
+    reader = layout.reader(limits)
+    found: dict[str, Split] = {}
+    for name in splits or layout.splits:
+        if name not in layout.sources:
+            raise DataError(f"`{name}`: no such split (there: {', '.join(layout.sources)})")
+        report = Report(name)
+        records = reader.read(name, report)
+        classes = layout.names or reader.classes()
+        annotations = scan(records, classes, limits, report)
+        report.take(annotations)
+        found[name] = Split(classes, annotations, report, limits)
+    return found
+
+
+def check(layout: Layout, limits: Limits = USUAL_LIMITS) -> dict[str, Split]:
+    """The usual splits, with all images decoded and copies of a file noted."""
+    splits = read_splits(layout, limits)
+    owners: dict[bytes, tuple[str, Path]] = {}
+    for name, split in splits.items():
+        for sample in list(split.annotations):
+            try:
+                decode(sample.path, sample.apply_exif)
+            except UnreadableImage as error:
+                split.report.note(Fault.BAD_IMAGE, str(error))
+                split.annotations.remove(sample)
+                continue
+            owner, twin = owners.setdefault(_digest(sample.path), (name, sample.path))
+            if twin != sample.path:
+                fault = Fault.SAME_IMAGE if owner == name else Fault.SHARED_IMAGE
+                split.report.note(fault, f"{sample.path.name} ({owner}: {twin.name})")
+            elif owner != name:
+                split.report.note(Fault.SHARED_IMAGE, f"{sample.path.name} ({owner})")
+        split.report.take(split.annotations)
+    return splits
+
+
+def _digest(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()

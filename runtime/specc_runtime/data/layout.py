@@ -1,0 +1,193 @@
+"""Which format a data set has and where its parts are: from a folder, or from a `data.yaml`.
+
+    format: coco                 # voc, coco, yolo or csv; yolo where it is left out
+    path: .                      # what follows is below it; it is relative to this file
+    names: [car, person]         # or {0: car, 1: person}; may be left out unless YOLO
+    train: {images: train2017, annotations: annotations/instances_train2017.json}
+    val: {images: val2017, annotations: annotations/instances_val2017.json}
+
+A split of YOLO is its folder of images, or a text file that names them: `train: images/train`. VOC
+has `list` besides `images` and `annotations`: the file of the split's ids. `nc` and `download`, which
+files for other programs have, are passed over; nothing is ever downloaded or run.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from specc.documents import Mapping as MappingNode
+from specc.documents import Node, Sequence, load, plain, suggest
+from specc_runtime.data import coco, table, voc, yolo
+from specc_runtime.data.dataset import USUAL_LIMITS, Dataset, Limits
+from specc_runtime.data.records import Reader, Record, Source, Sources
+from specc_runtime.data.report import DataError, Report
+from specc_runtime.data.scan import scan
+
+FORMATS = ("voc", "coco", "yolo", "csv")
+_LOCATE: Mapping[str, Callable[[Path], dict[str, Source]]] = {
+    "voc": voc.locate,
+    "coco": coco.locate,
+    "yolo": yolo.locate,
+    "csv": table.locate,
+}
+_FILES = ("data.yaml", "data.yml", "dataset.yaml")
+_KEYS = ("format", "path", "names")
+_PASSED_OVER = ("nc", "download", "roboflow")
+_PARTS = ("images", "annotations", "list")
+_USUAL_SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A data set's format, the sources of its splits, and its class names if they are given."""
+
+    root: Path
+    format: str
+    sources: Sources
+    names: tuple[str, ...] = ()
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Those of train, val and test that there are, or else all."""
+        usual = tuple(split for split in _USUAL_SPLITS if split in self.sources)
+        return usual or tuple(self.sources)
+
+    def reader(self, limits: Limits = USUAL_LIMITS) -> Reader:
+        """What reads the annotations."""
+        match self.format:
+            case "coco":
+                return coco.CocoReader(self.sources, limits)
+            case "yolo":
+                return yolo.YoloReader(self.sources, limits, self.names)
+            case "csv":
+                return table.TableReader(self.sources, limits)
+            case _:
+                return voc.VocReader(self.sources, limits)
+
+
+def locate(root: str | os.PathLike[str]) -> Layout:
+    """The layout of a folder, or the one that a YAML file describes.
+
+    Raises:
+        DataError: neither, or a mistake in the file, with its line.
+        specc.documents.Findings: the file is not YAML.
+    """
+    path = Path(root)
+    if path.suffix in (".yaml", ".yml"):
+        return _described(path)
+    if file := next((path / name for name in _FILES if (path / name).is_file()), None):
+        return _described(file)
+    for name, find in _LOCATE.items():
+        if sources := find(path):
+            return Layout(path, name, sources)
+    raise DataError(
+        f"{path}: "
+        + ("no such folder" if not path.is_dir() else _UNKNOWN.format(", ".join(FORMATS)))
+    )
+
+
+_UNKNOWN = "no data set in a layout that is known ({}): describe it in a data.yaml"
+
+
+def open_dataset(
+    root: str | os.PathLike[str],
+    split: str,
+    *,
+    classes: tuple[str, ...] | None = None,
+    limits: Limits = USUAL_LIMITS,
+    cache_bytes: int = 0,
+) -> Dataset:
+    """Scan one split of a data set; `specc_runtime.data.scan` says what is accepted.
+
+    Args:
+        root: folder in a layout that is known, or a `data.yaml`.
+        split: its name, such as "train".
+        classes: class names in the order of their labels; by default those that the `data.yaml` or
+            the format gives, so that every split agrees on them.
+        limits: how much bad input is borne.
+        cache_bytes: keep decoded images in memory up to this many bytes.
+
+    Raises:
+        DataError: no such split, an unknown class, or too little that is usable.
+        specc.documents.Findings: a `data.yaml` that is not YAML.
+    """
+    layout = locate(root)
+    if split not in layout.sources:
+        there = ", ".join(layout.sources) or "none"
+        raise DataError(f"{layout.root}: `{split}`: no such split (there: {there})")
+    report = Report(split)
+    reader = layout.reader(limits)
+    records: list[Record] = reader.read(split, report)
+    names = classes or layout.names or reader.classes()
+    return Dataset(names, scan(records, names, limits, report), report, limits, cache_bytes)
+
+
+def _described(path: Path) -> Layout:
+    """The layout in a YAML file. Raises `DataError`, `Findings`."""
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    document = load(path)
+    if not isinstance(document, MappingNode):
+        raise _mistake(path, document, "is no mapping of `format`, `names` and splits")
+    given = {key.name: value for key, value in document.entries if key.name not in _PASSED_OVER}
+    kind = str(plain(given.pop("format"))) if "format" in given else "yolo"
+    if kind not in FORMATS:
+        known = ", ".join(FORMATS)
+        raise _mistake(path, document.get("format"), f"`{kind}` is not one of {known}")
+    root = path.parent / str(plain(given.pop("path"))) if "path" in given else path.parent
+    names = _names(path, given.pop("names", None))
+    if kind == "yolo" and not names:
+        raise DataError(f"{path}: YOLO needs `names`, the class of each number")
+    sources = {
+        split: _source(path, root, kind, split, node)
+        for split, node in given.items()
+        if plain(node) is not None
+    }
+    return Layout(path, kind, sources, names)
+
+
+def _source(path: Path, root: Path, kind: str, split: str, node: Node) -> Source:
+    """The source of one entry of the file."""
+    parts = plain(node)
+    if isinstance(parts, str) and kind == "yolo":
+        return yolo.source(root / parts)
+    if not isinstance(node, MappingNode):
+        meant = suggest(split, _KEYS)
+        hint = f": did you mean `{meant}`?" if meant else f" {{{', '.join(_PARTS)}}}"
+        raise _mistake(path, node, f"`{split}` is no split, which is a mapping{hint}")
+    for key, value in node.entries:
+        if key.name not in _PARTS or not isinstance(plain(value), str):
+            raise _mistake(
+                path, value, f"`{key.name}` is not one of {', '.join(_PARTS)} with a path"
+            )
+    paths = {key.name: root / str(plain(value)) for key, value in node.entries}
+    needed = {"voc": _PARTS, "yolo": ("images",)}.get(kind, ("images", "annotations"))
+    if missing := [part for part in needed if part not in paths]:
+        raise _mistake(path, node, f"`{split}` lacks {', '.join(missing)}")
+    if kind == "yolo" and "annotations" not in paths:
+        return yolo.source(paths["images"])
+    return Source(paths["images"], paths["annotations"], paths.get("list"))
+
+
+def _names(path: Path, node: Node | None) -> tuple[str, ...]:
+    """The class names, by number if they are a mapping."""
+    if node is None:
+        return ()
+    if isinstance(node, MappingNode):
+        numbered = {key.name: str(plain(value)) for key, value in node.entries}
+        if set(numbered) != {str(number) for number in range(len(numbered))}:
+            raise _mistake(path, node, f"`names` does not number 0 to {len(numbered) - 1}")
+        names = tuple(numbered[str(number)] for number in range(len(numbered)))
+    elif isinstance(node, Sequence):
+        names = tuple(str(plain(item)) for item in node.items)
+    else:
+        raise _mistake(path, node, "`names` is no list of class names")
+    if len(set(names)) < len(names):
+        raise _mistake(path, node, "`names` has a name twice")
+    return names
+
+
+def _mistake(path: Path, node: Node | None, what: str) -> DataError:
+    line = f":{node.span.line}" if node is not None else ""
+    return DataError(f"{path}{line}: {what}")

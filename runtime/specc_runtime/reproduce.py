@@ -1,0 +1,72 @@
+"""Train again what a run's folder records, and say what differs."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from specc_runtime import tensorfile
+from specc_runtime.run import Run, RunError, machine
+from specc_runtime.session import Job, start
+
+TIMING = "images_per_second"
+
+
+def reproduce(folder: Path, output: Path) -> int:
+    """Do a run again, in `output`: 0 if losses, scores and weights are the same to the bit, else 1.
+
+    On the CPU the same number of threads is used. Raises what `specc_runtime.session.start` raises,
+    and `RunError` where there is nothing to compare with.
+    """
+    first, second = Run(folder), Run(output)
+    began = first.read()
+    if not first.last.exists():
+        raise RunError(f"{folder}: has not come to its end: --resume it first")
+    torch.set_num_threads(began["threads"])
+    code = start(Job.again(folder, output))
+    if code:
+        return code
+    found = [*compare_metrics(first, second), *compare_weights(first, second)]
+    for line in found:
+        print(f"differs: {line}", file=sys.stderr)
+    now = machine()
+    if found and any(now[name] != began[name] for name in now):
+        print(f"the machine: {now}; at first { ({n: began[n] for n in now}) }", file=sys.stderr)
+    if not found:
+        print(f"{output}: losses, scores and weights are those of {folder}, to the bit")
+    return int(bool(found))
+
+
+def compare_metrics(first: Run, second: Run) -> list[str]:
+    """In which losses and scores two runs differ: the first of each kind; nothing if in none."""
+    one, other = _metrics(first), _metrics(second)
+    found: dict[str, str] = {}
+    for place in sorted(one.keys() | other.keys()):
+        if one.get(place) != other.get(place):
+            step, kind = place
+            found.setdefault(kind, f"{kind}, from step {step:,} on")
+    return list(found.values())
+
+
+def compare_weights(first: Run, second: Run) -> list[str]:
+    """How far the last weights of two runs are apart; nothing if they are the same."""
+    one, other = (tensorfile.read(run.last)[0] for run in (first, second))
+    if one.keys() != other.keys():
+        return ["weights, which have other names"]
+    apart = [
+        (one[name].double() - other[name].double()).abs().max().item()
+        for name in one
+        if not torch.equal(one[name], other[name])
+    ]
+    return [f"weights, {len(apart)} of {len(one)}, by up to {max(apart):.3g}"] if apart else []
+
+
+def _metrics(run: Run) -> dict[tuple[int, str], dict[str, Any]]:
+    """Losses and scores by step and kind, but for how fast it went."""
+    lines = [json.loads(line) for line in run.metrics.read_text().splitlines()]
+    return {
+        (line["step"], line["kind"]): {k: v for k, v in line.items() if k != TIMING}
+        for line in lines
+    }

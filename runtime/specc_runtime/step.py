@@ -1,0 +1,149 @@
+"""One step of the optimizer, in which the host never waits for the device.
+
+Shapes are static, and what must not count is undone on the device: a step whose loss or gradient is
+not finite leaves weights, momentum and running statistics as they were.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, cast
+
+import torch
+from torch import Tensor
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+
+from specc_runtime.data import Batch, photometric
+from specc_runtime.device import can_compile
+from specc_runtime.freezing import freeze
+from specc_runtime.model import Detector
+from specc_runtime.optim import Average, RunningStatistics, build_optimizer, set_learning_rate
+from specc_runtime.parts import shares
+from specc_runtime.recipe import Recipe
+
+
+class OutOfMemory(Exception):
+    """Not even one image at a time fits into the device's memory."""
+
+
+class Taken(NamedTuple):
+    """What came of a step, still on the device."""
+
+    losses: dict[str, Tensor]
+    skipped: Tensor
+    """1 if something was not finite, so that nothing was changed; else 0."""
+
+
+def read(steps: Sequence[Taken]) -> list[dict[str, float] | None]:
+    """The losses of steps, for which the host waits once; None for a step that was skipped."""
+    names = list(steps[0].losses)
+    rows = torch.stack([torch.stack([*s.losses.values(), s.skipped]) for s in steps])
+    values = cast(list[list[float]], rows.tolist())  # pyright: ignore[reportUnknownMemberType]
+    return [
+        None if skipped else dict(zip(names, losses, strict=True)) for *losses, skipped in values
+    ]
+
+
+class Stepper:
+    """Takes steps with a detector, on the device that it lies on.
+
+    A batch is computed in `parts`, one after the other. They begin as the recipe's `accumulate` and
+    double when memory runs out; loss and gradient are those of the whole batch, but for norms,
+    whose statistics are those of a part. `say` gets what the user is to know.
+
+    Raises `specc_runtime.freezing.FreezeError`.
+    """
+
+    def __init__(self, detector: Detector, recipe: Recipe, say: Callable[[str], None]) -> None:
+        self.recipe, self.parts, self._say = recipe, recipe.accumulate, say
+        self._layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
+        self.detector = detector.to(memory_format=self._layout)  # pyright: ignore[reportCallIssue]
+        self.device = detector.anchors.device
+        self._frozen = freeze(detector.network, recipe.freeze)
+        self.optimizer = build_optimizer(detector.network, recipe)
+        self.average = Average(detector, recipe.ema) if recipe.ema is not None else None
+        self._statistics = RunningStatistics(detector.network)
+        compiled, why_not = can_compile(recipe.compile, self.device)
+        self._losses = torch.compile(self._forward, dynamic=False) if compiled else self._forward
+        if why_not:
+            say(why_not)
+        self.train()
+
+    @property
+    def scored(self) -> Detector:
+        """The detector whose weights are scored and kept: the averaged one, if there is one."""
+        return self.average.module if self.average else self.detector
+
+    def train(self) -> None:
+        """Put all that is trained in training mode."""
+        self.detector.train()
+        for module in self._frozen:
+            module.eval()
+
+    def __call__(self, batch: Batch, epoch: int, step: int, rate: float) -> Taken:
+        """Step number `step`, counted from 0, at this learning rate. Raises `OutOfMemory`."""
+        images, boxes, labels, indices = (
+            value.to(self.device, non_blocking=True)
+            for value in (batch.images, batch.boxes, batch.labels, batch.indices)
+        )
+        if self.recipe.distort_colours:
+            images = photometric(images, self.recipe.seed, epoch, indices)
+        images = images.contiguous(memory_format=self._layout)
+        before = self._statistics.read()
+        while (losses := self._gradients(step, images, boxes, labels)) is None:
+            self._statistics.restore(before, torch.ones_like(self.detector.anchors[0, 0]).bool())
+            self._halve(len(images))
+        finite = self._check_and_clip(losses)
+        set_learning_rate(self.optimizer, rate)
+        skipped = torch.where(finite, 0.0, 1.0)
+        self.optimizer.found_inf = skipped  # pyright: ignore[reportAttributeAccessIssue]
+        self.optimizer.step()
+        self._statistics.restore(before, ~finite)
+        if self.average:
+            self.average.update(self.detector, step + 1)
+        return Taken(losses, skipped)
+
+    def _gradients(
+        self, step: int, images: Tensor, boxes: Tensor, labels: Tensor
+    ) -> dict[str, Tensor] | None:
+        """Leave a batch's gradients with the weights; its losses, or None without the memory."""
+        torch.manual_seed(self.recipe.seed * 1_000_003 + step)  # pyright: ignore[reportUnknownMemberType]
+        self.optimizer.zero_grad(set_to_none=True)
+        split = [value.tensor_split(self.parts) for value in (images, boxes, labels)]
+        parts = list(zip(*split, strict=True))
+        total: dict[str, Tensor] = {}
+        try:
+            wholes = [part[1:] for part in parts]
+            counts = shares(self.detector, wholes) if len(parts) > 1 else [1.0]
+            for part, share in zip(parts, counts, strict=True):
+                losses = {name: value * share for name, value in self._losses(*part).items()}
+                torch.stack(list(losses.values())).sum().backward()  # pyright: ignore[reportUnknownMemberType]
+                for name, value in losses.items():
+                    total[name] = total.get(name, 0.0) + value.detach()
+        except torch.OutOfMemoryError:
+            return None  # and with the frame all that it held on the device
+        return total
+
+    def _forward(self, images: Tensor, boxes: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        bf16 = self.recipe.precision == "bf16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
+            predictions = self.detector(images)
+        return self.detector.loss(predictions, boxes, labels)
+
+    def _check_and_clip(self, losses: dict[str, Tensor]) -> Tensor:
+        """Whether loss and gradient are finite, on the device; the gradient is clipped."""
+        trained = [p for p in self.detector.parameters() if p.grad is not None]
+        norm = get_total_norm([p.grad for p in trained if p.grad is not None])
+        if self.recipe.clip_norm is not None:
+            clip_grads_with_norm_(trained, self.recipe.clip_norm, norm)
+        return torch.stack([norm, *losses.values()]).isfinite().all()
+
+    def _halve(self, images: int) -> None:
+        """Compute half as many images at a time from now on. Raises `OutOfMemory`."""
+        if self.parts >= images:
+            raise OutOfMemory("out of memory with one image at a time: choose a smaller input")
+        self.parts = min(self.parts * 2, images)
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        self._say(
+            f"out of memory: from now on a batch of {images} is computed in {self.parts} parts; "
+            f"`accumulate={self.parts}` begins with that"
+        )
