@@ -12,7 +12,7 @@ from specc.ir.initial import initial_values
 from specc.ir.tensors import INFER, Tensor, leaves
 from specc.ops import Op, ShapeError
 from specc.schema.calls import check_call
-from specc.values.dimensions import Shape, shape_text
+from specc.values.dimensions import Shape, Size, shape_text
 from specc.values.expression import Call, Expression, ExpressionError, Literal, Name
 from specc.values.traced import outside_turns
 
@@ -123,12 +123,20 @@ class _Use:
                 continue
             side = None if shape is None else _side(shape, argument.inferred)
             written = bound.values.get(name, INFER)
+            if isinstance(side, Size):
+                raise self._open_size(name, side)
             if written is INFER:
                 bound.values[name] = side if isinstance(side, int) else 1
                 is_known = is_known and isinstance(side, int)
             elif isinstance(written, int) and isinstance(side, int) and written != side:
                 self._mismatch(bound, name, side)
         return is_known
+
+    def _open_size(self, name: str, size: Size) -> ExpressionError:
+        """Return the refusal of weights whose number would follow the size of the image."""
+        message = f"`{name}` would be {size}: the number of weights cannot follow the image's size"
+        help = "give `inputs` a fixed size, or pool to one: `AdaptiveAvgPool2d(1)`"
+        return ExpressionError(message, self.call.at, help, "E0408")
 
     def _mismatch(self, bound: Bound, name: str, arriving: int) -> None:
         """Report a written `in_channels` that is not what arrives, and go on with what does."""
