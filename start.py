@@ -82,8 +82,10 @@ def install(extras: str) -> None:
 
 
 def test(arguments: list[str]) -> int:
-    """Run pytest."""
-    return subprocess.run([BIN / "python", "-m", "pytest", *arguments], check=False).returncode
+    """Run pytest, a process for each core and in each a thread, so that they leave each other room."""
+    command = [BIN / "python", "-m", "pytest", "-n", "auto", "--dist", "loadfile", *arguments]
+    settings = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, check=False, env=settings).returncode
 
 
 def demo() -> int:

@@ -2,7 +2,7 @@
 
     python benchmarks/compile.py --pairs 20 --out benchmarks/results/compile.json
 
-SSD300 is built and checked; a chain of more and more layers shows how time and memory grow.
+SSD300 is built and checked, EfficientDet-D7 built; a chain of more and more layers shows how time and memory grow.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 from pairs import ROOT, alternate, report, summary
 
 SPEC = "specs/ssd300_vgg.yaml"
+LARGE = "specs/efficientdet.yaml:d7"
 IMPORT_TORCH = [sys.executable, "-c", "import torch"]
 SPECC = [sys.executable, "-m", "specc"]
 ROWS = (1_000, 3_000, 10_000, 30_000)
@@ -94,6 +95,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         figures = {
             "build": against_torch([*SPECC, "build", SPEC, "-o", folder], options.pairs),
+            "build_efficientdet_d7": against_torch(
+                [*SPECC, "build", LARGE, "-o", folder], options.growth_pairs
+            ),
             "check_shapes": against_torch([*SPECC, "check-shapes", SPEC], options.pairs),
             "chain": growth(options.growth_pairs, Path(folder)),
         }

@@ -1,53 +1,21 @@
-"""Compare two ways of doing a thing: in turn, many times, on a machine that others may use too.
-
-Neighbouring runs meet the same disturbance, so the ratio of each pair is what is summed up.
-"""
+"""What the benchmarks share: two ways compared in turn, the setting that figures depend on, a report."""
 
 from __future__ import annotations
 
 import json
 import os
 import platform
-import random
-import statistics
 import subprocess
-from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TypeVar
+
+from specc_runtime.bench.pairs import alternate, summary
+
+__all__ = ["ROOT", "alternate", "report", "setting", "summary"]
 
 ROOT = Path(__file__).parents[1]
-T = TypeVar("T")
 PACKAGES = ("torch", "torchvision", "networkx", "pyyaml", "jinja2", "jsonschema")
-
-
-def alternate(ours: Callable[[], T], theirs: Callable[[], T], pairs: int) -> list[tuple[T, T]]:
-    """Run both in turn, after one run each to warm up; return what they measured, pair by pair.
-
-    Who goes first changes from pair to pair.
-    """
-    ours(), theirs()
-    measured: list[tuple[T, T]] = []
-    for number in range(pairs):
-        if number % 2:
-            second, first = theirs(), ours()
-        else:
-            first, second = ours(), theirs()
-        measured.append((first, second))
-    return measured
-
-
-def summary(values: list[float]) -> dict[str, float | list[float] | int]:
-    """Return the median, and the interval that holds it with 95 %: a bootstrap of 10,000 draws."""
-    draw = random.Random(0)
-    medians = sorted(statistics.median(draw.choices(values, k=len(values))) for _ in range(10_000))
-    interval = [medians[250], medians[9749]]
-    return {
-        "median": round(statistics.median(values), 4),
-        "interval_95": [round(value, 4) for value in interval],
-        "runs": len(values),
-    }
 
 
 def setting() -> dict[str, object]:

@@ -85,7 +85,8 @@ def inputs(op: type[Op]) -> list[str]:
     if op.inputs is None:
         return ["x", "..."]
     needed = len(op.inputs) - op.optional
-    return [name if place < needed else f"[{name}]" for place, name in enumerate(op.inputs)]
+    named = [name if place < needed else f"[{name}]" for place, name in enumerate(op.inputs)]
+    return [*named, "..."] if op.is_open else named
 
 
 def shown(argument: Argument) -> str:

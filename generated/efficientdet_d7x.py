@@ -27,6 +27,10 @@ class Conv2dSame(nn.Conv2d):
     """Convolution padded as TensorFlow's SAME, from the size that arrives."""
 
     def forward(self, input: Tensor) -> Tensor:
+        if self.stride == (1, 1):  # torch's own is the same then, and copies nothing
+            return functional.conv2d(
+                input, self.weight, self.bias, 1, "same", self.dilation, self.groups
+            )
         (kernel_h, kernel_w), (stride_h, stride_w) = self.kernel_size, self.stride
         dilation_h, dilation_w = self.dilation
         rows = same_padding(input.shape[2], kernel_h, stride_h, dilation_h)
@@ -334,7 +338,7 @@ class Down(nn.Module):
 
 
 class Up(nn.Module):
-    """A level's own map, what became of it on the way down, and the finer one, shrunk."""
+    """A level's own map, that of the way down, and the finer one, shrunk."""
 
     def __init__(self, c: int) -> None:
         super().__init__()
@@ -350,9 +354,7 @@ class Up(nn.Module):
 
 
 class UpNoLateral(nn.Module):
-    """A level's own map, what became of it on the way down, and the finer one, shrunk, without
-    `lateral`.
-    """
+    """A level's own map, that of the way down, and the finer one, shrunk, without `lateral`."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -5,9 +5,11 @@ Darknet's yolov2.cfg, row by row in its order.
 
 Emitted by specc from specs/yolov2.yaml: change the spec, not this file.
 
-    images (N, 3, 416, 416) -> p5 (N, 425, 13, 13)
-    50,962,889 parameters, 14.732 G multiply-adds
+    images (N, 3, 416, 416) -> loc (N, 845, 4), objectness (N, 845, 1), conf (N, 845, 80)
+    50,962,889 parameters, 14.732 G multiply-adds, 845 boxes
 """
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +27,11 @@ class Reorg(nn.Module):
         s = self.stride
         x = x.reshape(n, c // s**2, h, s, w, s).permute(0, 3, 5, 1, 2, 4)
         return x.reshape(n, c * s**2, h // s, w // s)
+
+
+def per_box(x: Tensor, columns: int) -> Tensor:
+    """One row a box: (N, boxes * columns, H, W) -> (N, H * W * boxes, columns)."""
+    return x.permute(0, 2, 3, 1).reshape(x.shape[0], -1, columns)
 
 
 class ConvBN(nn.Module):
@@ -100,11 +107,34 @@ class Darknet19(nn.Module):
         return conv5_5, conv6_5
 
 
+class Boxes(nn.Module):
+    """What is said of each box, its offsets, whether it holds an object, and of what class."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        loc = x.narrow(2, 0, 4)  # 845x4
+        objectness = x.narrow(2, 4, 1)  # 845x1
+        conf = x.narrow(2, 5, self.num_classes)  # 845x80
+        return loc, objectness, conf
+
+
+class Outputs(NamedTuple):
+    """What `YOLOv2` returns."""
+
+    loc: Tensor  # (N, 845, 4)
+    objectness: Tensor  # (N, 845, 1)
+    conf: Tensor  # (N, 845, num_classes)
+
+
 class YOLOv2(nn.Module):
     """YOLOv2 on Darknet-19, one level with a passthrough."""
 
     def __init__(self, num_classes: int = 80) -> None:
         super().__init__()
+        self.num_classes = num_classes
         self.darknet = Darknet19(3)
         self.conv6_6 = ConvBN(1024, 1024, 3)
         self.conv6_7 = ConvBN(1024, 1024, 3)
@@ -112,8 +142,9 @@ class YOLOv2(nn.Module):
         self.reorg = Reorg(2)
         self.conv7 = ConvBN(1280, 1024, 3)
         self.p5 = nn.Conv2d(1024, 5 * (5 + num_classes), kernel_size=1)
+        self.boxes = Boxes(num_classes)
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Outputs:
         conv5_5, conv6_5 = self.darknet(images)  # 512x26x26, 1024x13x13
         x = self.conv6_6(conv6_5)  # 1024x13x13
         conv6_7 = self.conv6_7(x)  # 1024x13x13
@@ -121,7 +152,43 @@ class YOLOv2(nn.Module):
         x = self.reorg(x)  # 256x13x13
         x = torch.cat([x, conv6_7], dim=1)  # 1280x13x13
         x = self.conv7(x)  # 1024x13x13
-        return self.p5(x)  # 425x13x13
+        x = self.p5(x)  # 425x13x13
+        x = per_box(x, 5 + self.num_classes)  # 845x85
+        loc, objectness, conf = self.boxes(x)  # 845x4, 845x1, 845x80
+        return Outputs(loc, objectness, conf)
 
 
 MODEL = YOLOv2
+
+DETECTOR = {
+    "format": 1,
+    "name": "yolov2",
+    "num_classes": 80,
+    "input": {
+        "size": [416, 416],
+        "channels": "RGB",
+        "scale": 1.0,
+        "mean": [0.0, 0.0, 0.0],
+        "std": [1.0, 1.0, 1.0],
+        "resize": "stretch",
+    },
+    "outputs": {"boxes": "loc", "classes": "conf", "objectness": "objectness"},
+    "maps": [[13, 13]],
+    "anchors": {
+        "kind": "BoxPriors",
+        "sizes": [
+            [
+                [0.57273, 0.677385],
+                [1.87446, 2.06253],
+                [3.33843, 5.47434],
+                [7.88282, 3.52778],
+                [9.77052, 9.16828],
+            ],
+        ],
+        "unit": "cells",
+    },
+    "coder": {"kind": "CellCoder"},
+    "match": {"kind": "CellMatch"},
+    "loss": {"kind": "YOLOv2Loss", "ignore": 0.6, "objects": 5.0},
+    "select": {"kind": "NMS", "score": 0.005, "per_class": 400, "iou": 0.45, "keep": 200},
+}

@@ -5,14 +5,20 @@ yolov3.cfg, row by row in its order.
 
 Emitted by specc from specs/yolov3.yaml: change the spec, not this file.
 
-    images (N, 3, 416, 416) -> p5 (N, 255, 13, 13), p4 (N, 255, 26, 26), p3 (N, 255, 52, 52)
-    61,949,149 parameters, 32.932 G multiply-adds
+    images (N, 3, 416, 416) -> loc (N, 10647, 4), objectness (N, 10647, 1),
+    conf (N, 10647, 80)
+    61,949,149 parameters, 32.932 G multiply-adds, 10,647 boxes
 """
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+
+def per_box(x: Tensor, columns: int) -> Tensor:
+    """One row a box: (N, boxes * columns, H, W) -> (N, H * W * boxes, columns)."""
+    return x.permute(0, 2, 3, 1).reshape(x.shape[0], -1, columns)
 
 
 class ConvBN(nn.Module):
@@ -104,12 +110,26 @@ class Predict(nn.Module):
         return self.out(x)
 
 
+class Boxes(nn.Module):
+    """What is said of each box, its offsets, whether it holds an object, and of what class."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        loc = x.narrow(2, 0, 4)  # 10647x4
+        objectness = x.narrow(2, 4, 1)  # 10647x1
+        conf = x.narrow(2, 5, self.num_classes)  # 10647x80
+        return loc, objectness, conf
+
+
 class Outputs(NamedTuple):
     """What `YOLOv3` returns."""
 
-    p5: Tensor  # (N, 3 * (5 + num_classes), 13, 13)
-    p4: Tensor  # (N, 3 * (5 + num_classes), 26, 26)
-    p3: Tensor  # (N, 3 * (5 + num_classes), 52, 52)
+    loc: Tensor  # (N, 10647, 4)
+    objectness: Tensor  # (N, 10647, 1)
+    conf: Tensor  # (N, 10647, num_classes)
 
 
 class YOLOv3(nn.Module):
@@ -117,6 +137,7 @@ class YOLOv3(nn.Module):
 
     def __init__(self, num_classes: int = 80) -> None:
         super().__init__()
+        self.num_classes = num_classes
         self.darknet = Darknet53(3)
         self.neck5 = Neck(1024, 512)
         self.p5 = Predict(512, 1024, num_classes, 3)
@@ -128,6 +149,7 @@ class YOLOv3(nn.Module):
         self.up3 = nn.Upsample(scale_factor=2)
         self.neck3 = Neck(384, 128)
         self.p3 = Predict(128, 256, num_classes, 3)
+        self.boxes = Boxes(num_classes)
 
     def forward(self, images: Tensor) -> Outputs:
         stage3, stage4, stage5 = self.darknet(images)  # 256x52x52, 512x26x26, 1024x13x13
@@ -142,8 +164,40 @@ class YOLOv3(nn.Module):
         x = self.up3(x)  # 128x52x52
         x = torch.cat([x, stage3], dim=1)  # 384x52x52
         x = self.neck3(x)  # 128x52x52
-        p3 = self.p3(x)  # 255x52x52
-        return Outputs(p5, p4, p3)
+        x = self.p3(x)  # 255x52x52
+        each = [per_box(x, 5 + self.num_classes) for x in [p5, p4, x]]
+        x = torch.cat(each, dim=1)  # 10647x85
+        loc, objectness, conf = self.boxes(x)  # 10647x4, 10647x1, 10647x80
+        return Outputs(loc, objectness, conf)
 
 
 MODEL = YOLOv3
+
+DETECTOR = {
+    "format": 1,
+    "name": "yolov3",
+    "num_classes": 80,
+    "input": {
+        "size": [416, 416],
+        "channels": "RGB",
+        "scale": 1.0,
+        "mean": [0.0, 0.0, 0.0],
+        "std": [1.0, 1.0, 1.0],
+        "resize": "stretch",
+    },
+    "outputs": {"boxes": "loc", "classes": "conf", "objectness": "objectness"},
+    "maps": [[13, 13], [26, 26], [52, 52]],
+    "anchors": {
+        "kind": "BoxPriors",
+        "sizes": [
+            [[116.0, 90.0], [156.0, 198.0], [373.0, 326.0]],
+            [[30.0, 61.0], [62.0, 45.0], [59.0, 119.0]],
+            [[10.0, 13.0], [16.0, 30.0], [33.0, 23.0]],
+        ],
+        "unit": "pixels",
+    },
+    "coder": {"kind": "CellCoder"},
+    "match": {"kind": "CellMatch"},
+    "loss": {"kind": "YOLOLoss", "ignore": 0.7},
+    "select": {"kind": "NMS", "score": 0.005, "per_class": 400, "iou": 0.45, "keep": 200},
+}

@@ -5,8 +5,8 @@ yolov3-tiny.cfg, row by row in its order.
 
 Emitted by specc from specs/yolov3_tiny.yaml: change the spec, not this file.
 
-    images (N, 3, 416, 416) -> p5 (N, 255, 13, 13), p4 (N, 255, 26, 26)
-    8,852,366 parameters, 2.782 G multiply-adds
+    images (N, 3, 416, 416) -> loc (N, 2535, 4), objectness (N, 2535, 1), conf (N, 2535, 80)
+    8,852,366 parameters, 2.782 G multiply-adds, 2,535 boxes
 """
 
 from typing import NamedTuple
@@ -46,6 +46,11 @@ class MaxPool2dSame(nn.Module):
         return functional.max_pool2d(x, self.kernel_size, self.stride, dilation=self.dilation)
 
 
+def per_box(x: Tensor, columns: int) -> Tensor:
+    """One row a box: (N, boxes * columns, H, W) -> (N, H * W * boxes, columns)."""
+    return x.permute(0, 2, 3, 1).reshape(x.shape[0], -1, columns)
+
+
 class ConvBN(nn.Module):
     """A convolution with its norm and a leaky ReLU."""
 
@@ -76,11 +81,26 @@ class Predict(nn.Module):
         return self.out(x)
 
 
+class Boxes(nn.Module):
+    """What is said of each box, its offsets, whether it holds an object, and of what class."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        loc = x.narrow(2, 0, 4)  # 2535x4
+        objectness = x.narrow(2, 4, 1)  # 2535x1
+        conf = x.narrow(2, 5, self.num_classes)  # 2535x80
+        return loc, objectness, conf
+
+
 class Outputs(NamedTuple):
     """What `YOLOv3Tiny` returns."""
 
-    p5: Tensor  # (N, 3 * (5 + num_classes), 13, 13)
-    p4: Tensor  # (N, 3 * (5 + num_classes), 26, 26)
+    loc: Tensor  # (N, 2535, 4)
+    objectness: Tensor  # (N, 2535, 1)
+    conf: Tensor  # (N, 2535, num_classes)
 
 
 class YOLOv3Tiny(nn.Module):
@@ -88,6 +108,7 @@ class YOLOv3Tiny(nn.Module):
 
     def __init__(self, num_classes: int = 80) -> None:
         super().__init__()
+        self.num_classes = num_classes
         self.conv1 = ConvBN(3, 16, 3)
         self.pool1 = nn.MaxPool2d(kernel_size=2, stride=2)
         self.conv2 = ConvBN(16, 32, 3)
@@ -106,6 +127,7 @@ class YOLOv3Tiny(nn.Module):
         self.lateral4 = ConvBN(256, 128, 1)
         self.up4 = nn.Upsample(scale_factor=2)
         self.p4 = Predict(384, 256, num_classes, 3)
+        self.boxes = Boxes(num_classes)
 
     def forward(self, images: Tensor) -> Outputs:
         x = self.conv1(images)  # 16x416x416
@@ -126,8 +148,39 @@ class YOLOv3Tiny(nn.Module):
         x = self.lateral4(conv8)  # 128x13x13
         x = self.up4(x)  # 128x26x26
         x = torch.cat([x, conv5], dim=1)  # 384x26x26
-        p4 = self.p4(x)  # 255x26x26
-        return Outputs(p5, p4)
+        x = self.p4(x)  # 255x26x26
+        each = [per_box(x, 5 + self.num_classes) for x in [p5, x]]
+        x = torch.cat(each, dim=1)  # 2535x85
+        loc, objectness, conf = self.boxes(x)  # 2535x4, 2535x1, 2535x80
+        return Outputs(loc, objectness, conf)
 
 
 MODEL = YOLOv3Tiny
+
+DETECTOR = {
+    "format": 1,
+    "name": "yolov3_tiny",
+    "num_classes": 80,
+    "input": {
+        "size": [416, 416],
+        "channels": "RGB",
+        "scale": 1.0,
+        "mean": [0.0, 0.0, 0.0],
+        "std": [1.0, 1.0, 1.0],
+        "resize": "stretch",
+    },
+    "outputs": {"boxes": "loc", "classes": "conf", "objectness": "objectness"},
+    "maps": [[13, 13], [26, 26]],
+    "anchors": {
+        "kind": "BoxPriors",
+        "sizes": [
+            [[81.0, 82.0], [135.0, 169.0], [344.0, 319.0]],
+            [[10.0, 14.0], [23.0, 27.0], [37.0, 58.0]],
+        ],
+        "unit": "pixels",
+    },
+    "coder": {"kind": "CellCoder"},
+    "match": {"kind": "CellMatch"},
+    "loss": {"kind": "YOLOLoss", "ignore": 0.7},
+    "select": {"kind": "NMS", "score": 0.005, "per_class": 400, "iou": 0.45, "keep": 200},
+}

@@ -67,6 +67,7 @@ class Library:
             first = findings.diagnostics[0]
             message = f"`{name}` cannot be used: {first.message}"
             help = f"`specc check-shapes {shown}` shows all that is wrong there"
+            help = help if path.exists() else _instead(path, name, span)
             self.report.add("E0312", message, span, "used here", help=help, also=first.labels)
             return None
         return spec
@@ -95,3 +96,15 @@ class Library:
             else:
                 values[name] = value
         return values
+
+
+def _instead(path: Path, name: str, span: Span) -> str:
+    """Say what to write for a file that is not there: the nearest beside it, or of the zoo."""
+    user = Path(span.source.path).resolve()
+    folder = name[: name.rfind("/") + 1]
+    beside = {found.stem: folder for found in path.parent.glob("*.yaml") if found != user}
+    folders = {found.stem: ZOO for found in zoo().glob("*.yaml")} | beside
+    near = suggest(path.stem, folders)
+    if near is None:
+        return "name a file of this folder, or `zoo/` and a name that `specc zoo` lists"
+    return f"did you mean `{folders[near]}{near}`?"

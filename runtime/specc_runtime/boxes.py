@@ -121,12 +121,12 @@ class CellCoder:
     def encode(self, boxes: Tensor, anchors: Tensor) -> Tensor:
         """Offsets (..., A, 4) that lead from anchors (A, 8) to boxes (..., A, 4).
 
-        A centre at the cell's edge has an infinite offset, outside none (NaN).
+        A centre at the cell's edge has an infinite offset, and so has one beyond it.
         """
         centres, sizes = centres_and_sizes(boxes)
         start, side = self._cells(anchors)
         _, anchor_sizes = centres_and_sizes(anchors)
-        place = ((centres - start) / side).logit()
+        place = ((centres - start) / side).clamp(0, 1).logit()
         return torch.cat((place, torch.log(sizes / anchor_sizes)), dim=-1)
 
     def decode(self, offsets: Tensor, anchors: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 A checkpoint is a folder `step-00001200` with safetensors files, `state.json`, and a manifest of their
 SHA-256 sums. It is written under another name, flushed to the disk, and renamed: the rename is
-the moment from which it exists. The last two are kept, so that a damaged one costs one interval.
+the moment from which it exists; before it is removed, it is renamed again. The last two are kept, so that a damaged one costs one interval.
 Nothing in it is a pickle, hence nothing in it can run.
 """
 
@@ -63,7 +63,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
     flush(folder)
     earlier = [path for path in _all(folder) if path.name <= final.name]
     for other in set(_all(folder)) - set(earlier[:KEEP]):
-        shutil.rmtree(other)
+        shutil.rmtree(other.rename(folder / f".{other.name}.partial"))
     return final
 
 

@@ -17,11 +17,12 @@ from pathlib import Path
 import torch
 
 from specc.documents import Findings, render_text
-from specc_runtime import bench as measuring
 from specc_runtime import cli_data, inference, model, weights
 from specc_runtime import predict as prediction
 from specc_runtime import recipe as recipes
 from specc_runtime import reproduce as reproduction
+from specc_runtime.bench import measure as benchmark
+from specc_runtime.bench.table import table
 from specc_runtime.checkpoint import CheckpointError
 from specc_runtime.contract import ContractError
 from specc_runtime.data import DataError, UnreadableImage, open_dataset
@@ -29,18 +30,19 @@ from specc_runtime.device import choose
 from specc_runtime.evaluation import METRICS
 from specc_runtime.freezing import FreezeError
 from specc_runtime.model import Detector, Emitted
+from specc_runtime.report import write_report
 from specc_runtime.run import Run, RunError
 from specc_runtime.session import Job, start
 from specc_runtime.step import OutOfMemory
 from specc_runtime.tensorfile import TensorFileError
 from specc_runtime.trainer import TrainingError
-from specc_runtime.verify import leaf_shapes
+from specc_runtime.verify import VerifyError, output_shapes
 from specc_runtime.weights import WeightsError
 
 Command = Callable[[Sequence[str]], int]
 
 FAULTS = (
-    measuring.BenchError,
+    benchmark.BenchError,
     CheckpointError,
     ContractError,
     DataError,
@@ -50,6 +52,7 @@ FAULTS = (
     TensorFileError,
     TrainingError,
     UnreadableImage,
+    VerifyError,
     WeightsError,
     OSError,
 )
@@ -188,15 +191,29 @@ def synth(argv: Sequence[str]) -> int:
 
 
 @command
+def report(argv: Sequence[str]) -> int:
+    """Write a run's report.html: its course, what it finds, and how the spec fits the data."""
+    parser = _parser("report", report)
+    parser.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
+    print(write_report(parser.parse_args(argv).run))
+    return 0
+
+
+@command
 def bench(argv: Sequence[str]) -> int:
     """Measure how fast a detector trains, finds objects, is fed or is scored."""
     parser = _parser("bench", bench)
     parser.epilog = f"recipe options:\n{recipes.describe()}"
     parser.add_argument("model", help="generated file, or SPEC.yaml[:variant]")
     modes = parser.add_mutually_exclusive_group()
-    for mode, purpose in measuring.MODES.items():
+    for mode, purpose in benchmark.MODES.items():
         modes.add_argument(
-            f"--{mode}", dest="mode", action="store_const", const=mode, default="train", help=purpose
+            f"--{mode}",
+            dest="mode",
+            action="store_const",
+            const=mode,
+            default="train",
+            help=purpose,
         )
     parser.add_argument("--data", type=Path, help="data set; drawn shapes if left out")
     parser.add_argument("--split", default="train")
@@ -209,8 +226,8 @@ def bench(argv: Sequence[str]) -> int:
     options = args.options + ([f"batch={args.batch}"] if args.batch is not None else [])
     if args.steps < 1:
         parser.error("--steps must be at least 1")
-    figures = measuring.measure(
-        measuring.Job(
+    figures = benchmark.measure(
+        benchmark.Job(
             emitted=_emitted(args.model),
             mode=args.mode,
             recipe=recipes.read(None, options),
@@ -220,7 +237,7 @@ def bench(argv: Sequence[str]) -> int:
             against_torchvision=args.vs is not None,
         )
     )
-    print(measuring.table(figures))
+    print(table(figures))
     if args.out:
         args.out.write_text(json.dumps(figures, indent=1) + "\n")
     return 0
@@ -228,15 +245,15 @@ def bench(argv: Sequence[str]) -> int:
 
 @command
 def verify(argv: Sequence[str]) -> int:
-    """Print the output shapes of a generated file's layers, as PyTorch finds them, as JSON."""
+    """Print the shapes of what each module of a generated file returns, as JSON."""
     parser = _parser("verify", verify)
     parser.add_argument("model", type=Path, help="generated file")
     parser.add_argument(
-        "--size", type=int, nargs=2, metavar=("H", "W"), help="of a network that is no detector"
+        "--inputs", type=_sides, nargs="+", metavar="1x3x300x300", help="of what is no detector"
     )
     args = parser.parse_args(argv)
-    size = args.size or model.load(args.model).literal["input"]["size"]
-    print(json.dumps(leaf_shapes(model.run_file(args.model)["MODEL"], tuple(size))))
+    inputs = args.inputs or [[1, 3, *model.load(args.model).literal["input"]["size"]]]
+    print(json.dumps(output_shapes(model.run_file(args.model)["MODEL"], inputs)))
     return 0
 
 
@@ -248,6 +265,7 @@ COMMANDS = {
     "synth": synth,
     "reproduce": reproduce,
     "bench": bench,
+    "report": report,
     "verify": verify,
 }
 
@@ -269,13 +287,17 @@ def _parser(name: str, function: Command) -> argparse.ArgumentParser:
     )
 
 
+def _sides(text: str) -> list[int]:
+    return [int(side) for side in text.split("x")]
+
+
 def _generated(name: str, folder: Path) -> Path:
     """The generated file: the one named, or the one that the compiler makes of the spec named."""
     if not name.partition(":")[0].endswith(".yaml"):
         return Path(name)
     with tempfile.TemporaryDirectory() as made:
         build = [sys.executable, "-m", "specc", "build", name, "-o", made]
-        if subprocess.run(build, check=False).returncode:  # noqa: S603
+        if subprocess.run(build, check=False, stdout=sys.__stderr__).returncode:  # noqa: S603
             raise ContractError(f"{name}: not compiled")
         [file] = Path(made).glob("*.py")
         return Path(shutil.copy(file, folder / "model.py"))

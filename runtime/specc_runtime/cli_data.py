@@ -12,8 +12,9 @@ from specc_runtime.data import DataError
 from specc_runtime.data import synth as synthetic
 from specc_runtime.data.check import check, read_splits
 from specc_runtime.data.convert import convert
+from specc_runtime.data.formats import FORMATS
 from specc_runtime.data.images import decode
-from specc_runtime.data.layout import FORMATS, locate
+from specc_runtime.data.layout import locate
 from specc_runtime.data.stats import coverage, statistics
 from specc_runtime.drawing import contact_sheet, draw_detections, save_image
 from specc_runtime.model import Detector
@@ -60,14 +61,15 @@ def _check(args: argparse.Namespace) -> int:
 
 def _stats(args: argparse.Namespace) -> int:
     """Count objects by class and size; with --model, those that a default box fits."""
-    found: dict[str, dict[str, Any]] = {}
-    for name, split in read_splits(locate(args.data), splits=tuple(args.split)).items():
-        found[name] = statistics(split.classes, split.annotations)
-        if args.model:
-            detector = args.build(args.model, len(split.classes))
-            anchors: np.ndarray = detector.anchors.cpu().numpy()
+    splits = read_splits(locate(args.data), splits=tuple(args.split))
+    found = {name: statistics(s.classes, s.annotations) for name, s in splits.items()}
+    if args.model:
+        classes = next(iter(splits.values())).classes
+        detector: Detector = args.build(args.model, len(classes))
+        anchors: np.ndarray = detector.anchors.cpu().numpy()
+        for name, split in splits.items():
             found[name]["coverage"] = coverage(
-                split.classes, split.annotations, anchors, detector.input.size
+                classes, split.annotations, anchors, detector.input.size
             )
     if args.format == "json":
         print(json.dumps(found, indent=1, ensure_ascii=False))
@@ -90,13 +92,13 @@ def _convert(args: argparse.Namespace) -> int:
 
 def _view(args: argparse.Namespace) -> int:
     """Draw a sheet of annotated pictures, evenly chosen from a split."""
-    ((_, split),) = read_splits(locate(args.data), splits=(args.split,)).items()
-    count = min(args.images, len(split.annotations))
+    split = read_splits(locate(args.data), splits=(args.split,))[args.split]
+    count: int = min(args.images, len(split.annotations))
     if count == 0:
         raise DataError(f"{args.data}: `{args.split}` has no image to show")
-    chosen = np.linspace(0, len(split.annotations) - 1, count).round().astype(int).tolist()
     pictures: list[np.ndarray] = []
-    for sample in (split.annotations[index] for index in chosen):
+    for number in range(count):
+        sample = split.annotations[number * len(split.annotations) // count]
         image = decode(sample.path, sample.apply_exif)
         pictures.append(draw_detections(image, sample.boxes, sample.labels, None, split.classes))
     save_image(args.output, contact_sheet(pictures, min(args.columns, count)))
@@ -132,7 +134,7 @@ def _stats_arguments(parser: argparse.ArgumentParser) -> None:
 def _convert_arguments(parser: argparse.ArgumentParser) -> None:
     _add_data(parser)
     parser.add_argument("output", type=Path, metavar="OUT", help="a new folder")
-    parser.add_argument("--to", choices=FORMATS, required=True)
+    parser.add_argument("--to", choices=tuple(FORMATS), required=True)
     _add_splits(parser)
 
 

@@ -1,5 +1,6 @@
 """From scores and boxes to detections, all pictures of a batch and all classes at once."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -9,9 +10,6 @@ from torch import Tensor
 
 from specc_runtime.boxes import iou
 from specc_runtime.matching import NOTHING
-
-PAIRS = 2**23
-"""How many pairs of boxes are compared at once: bounds the memory, about 250 MB."""
 
 PART = 256
 """How many boxes of a picture are settled at once."""
@@ -50,17 +48,13 @@ class NMS:
         `levels`, the anchors of each map, is not looked at: a class competes across maps.
         """
         del levels
-        _, anchors, classes = scores.shape
-        best, index = scores.transpose(1, 2).topk(min(self.per_class, anchors))  # (B, C, k)
-        best = torch.where(best > self.score, best, 0.0)
-        busiest = max(1, int((best > 0).sum(dim=2).max()))
-        best, index = best[..., :busiest], index[..., :busiest]
-        candidates = boxes[:, None].expand(-1, classes, -1, -1)
-        candidates = candidates.gather(2, index[..., None].expand(-1, -1, -1, 4))
-        kept = survivors(candidates.flatten(0, 1), best.flatten(0, 1) > 0, self.iou)
-        best = torch.where(kept.view_as(best), best, 0.0).flatten(1)
-        labels = torch.arange(classes, device=best.device).repeat_interleave(busiest)
-        return _best(candidates.flatten(1, 2), best, labels.expand_as(best), self.keep)
+        busiest = max(1, int((scores.amax(dim=2) > self.score).sum(dim=1).max()))
+        anchors, few = _best_anchors(scores, busiest)
+        best, index = few.transpose(1, 2).topk(min(self.per_class, busiest), sorted=False)
+        labels = torch.arange(scores.shape[2], device=best.device)[:, None].expand_as(best)
+        best = torch.where(best > self.score, best, 0.0).flatten(1)
+        anchors = anchors.gather(1, index.flatten(1))
+        return _select(boxes, best, anchors, labels.flatten(1), self.iou, self.keep)
 
 
 @dataclass(frozen=True)
@@ -79,29 +73,26 @@ class LevelNMS:
 
     def __call__(self, boxes: Tensor, scores: Tensor, levels: Sequence[int]) -> Detections:
         """Choose among boxes (B, A, 4) by scores (B, A, C), where `levels` sum up to A."""
-        best, pairs = self._candidates(scores, levels)
-        best = torch.where(best > self.score, best, 0.0)
-        best, order = best.sort(dim=1, descending=True)
-        busiest = max(1, int((best > 0).sum(dim=1).max()))
-        best, pairs = best[:, :busiest], pairs.gather(1, order[:, :busiest])
-        anchors = torch.div(pairs, scores.shape[2], rounding_mode="floor")
-        candidates = boxes.gather(1, anchors[..., None].expand(-1, -1, 4))
-        labels = pairs % scores.shape[2]
-        kept = first_survivors(candidates, labels, best > 0, self.iou, self.keep)
-        return _best(candidates, torch.where(kept, best, 0.0), labels, self.keep)
+        of_maps = torch.split(scores, list(levels), dim=1)
+        best, anchors, labels = zip(*map(self._candidates, of_maps), strict=True)
+        starts = itertools.accumulate(levels, initial=0)
+        anchors = [found + start for found, start in zip(anchors, starts, strict=False)]
+        scores = torch.cat(best, dim=1)
+        scores = torch.where(scores > self.score, scores, 0.0)
+        return _select(
+            boxes, scores, torch.cat(anchors, dim=1), torch.cat(labels, dim=1), self.iou, self.keep
+        )
 
-    def _candidates(self, scores: Tensor, levels: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """The best scores (B, K) of each map, and which anchor * C + class they belong to."""
-        best: list[Tensor] = []
-        pairs: list[Tensor] = []
-        before = 0
-        for of_map in torch.split(scores, list(levels), dim=1):
-            flat = of_map.flatten(1)
-            top, index = flat.topk(min(self.per_map, flat.shape[1]))
-            best.append(top)
-            pairs.append(index + before)
-            before += flat.shape[1]
-        return torch.cat(best, dim=1), torch.cat(pairs, dim=1)
+    def _candidates(self, scores: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The best scores (B, K) of a map (B, A, C), their anchors and their classes.
+
+        The best n pairs have anchors among the n whose best class is best: the others are not sorted.
+        """
+        anchors, few = _best_anchors(scores, self.per_map)
+        best, pairs = few.flatten(1).topk(min(self.per_map, few[0].numel()), sorted=False)
+        classes = scores.shape[2]
+        index = torch.div(pairs, classes, rounding_mode="floor")
+        return best, anchors.gather(1, index), pairs % classes
 
 
 @dataclass(frozen=True)
@@ -123,6 +114,32 @@ class TopNMS:
         return of_one_map(boxes, scores, (scores.shape[1],))
 
 
+def _best_anchors(scores: Tensor, n: int) -> tuple[Tensor, Tensor]:
+    """The n of a picture's anchors whose best class is best, and what their scores are.
+
+    Of scores (B, A, C): positions (B, n) in A, in no order, and (B, n, C); fewer if A is smaller.
+    """
+    top = scores.amax(dim=2).topk(min(n, scores.shape[1]), sorted=False).indices
+    return top, scores.gather(1, top[..., None].expand(-1, -1, scores.shape[2]))
+
+
+def _select(
+    boxes: Tensor, scores: Tensor, anchors: Tensor, labels: Tensor, threshold: float, keep: int
+) -> Detections:
+    """The best `keep` of a picture that greedy suppression within labels leaves.
+
+    Candidates have scores (B, K), 0 if they are none, anchors (B, K), positions in boxes (B, A, 4),
+    and labels (B, K).
+    """
+    scores, order = scores.sort(dim=1, descending=True)
+    busiest = max(1, int((scores > 0).sum(dim=1).max()))
+    scores, order = scores[:, :busiest], order[:, :busiest]
+    labels = labels.gather(1, order)
+    candidates = boxes.gather(1, anchors.gather(1, order)[..., None].expand(-1, -1, 4))
+    kept = first_survivors(candidates, labels, scores > 0, threshold, keep)
+    return _best(candidates, torch.where(kept, scores, 0.0), labels, keep)
+
+
 def _best(boxes: Tensor, scores: Tensor, labels: Tensor, keep: int) -> Detections:
     """The best of boxes (B, K, 4) whose score (B, K) is not 0, with labels (B, K), padded to `keep`."""
     top, index = scores.topk(min(keep, scores.shape[1]))
@@ -137,13 +154,6 @@ def _best(boxes: Tensor, scores: Tensor, labels: Tensor, keep: int) -> Detection
         ),
         real.sum(dim=1),
     )
-
-
-def survivors(boxes: Tensor, valid: Tensor, threshold: float) -> Tensor:
-    """Which of the boxes (R, k, 4), each row sorted best first, greedy suppression keeps: (R, k)."""
-    rows = max(1, PAIRS // boxes.shape[1] ** 2)
-    parts = zip(torch.split(boxes, rows), torch.split(valid, rows), strict=True)
-    return torch.cat([_settle(iou(part, part) > threshold, real) for part, real in parts])
 
 
 def first_survivors(

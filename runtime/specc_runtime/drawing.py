@@ -152,8 +152,8 @@ def _chart(curves: dict[str, np.ndarray], size: tuple[int, int] = (360, 720)) ->
     left, right, top, bottom = 70, 20, 30, 40
     canvas = np.full((height, width, 3), 255, dtype=np.uint8)
     every = np.concatenate(list(curves.values()))
-    steps = _ticks(every[:, 0].min(), every[:, 0].max())
-    values = _ticks(0.0, every[:, 1].max())
+    steps = ticks(every[:, 0].min(), every[:, 0].max())
+    values = ticks(0.0, every[:, 1].max())
 
     def place(points: np.ndarray) -> np.ndarray:
         low, high = np.array([(steps[0], values[0]), (steps[-1], values[-1])])
@@ -182,7 +182,7 @@ def _chart(curves: dict[str, np.ndarray], size: tuple[int, int] = (360, 720)) ->
     return canvas
 
 
-def _ticks(low: float, high: float) -> np.ndarray:
+def ticks(low: float, high: float) -> np.ndarray:
     """Four to eight round numbers that span [low, high]."""
     span = (high - low) or abs(high) or 1.0
     power = 10.0 ** math.floor(math.log10(span / 4))

@@ -16,7 +16,7 @@ def freeze(network: nn.Module, patterns: Sequence[str]) -> list[nn.Module]:
     What names a module names all in it. Returns the modules named, whose norms are to stay in
     evaluation mode: their running statistics are fixed as well. Raises `FreezeError`.
     """
-    modules: dict[str, nn.Module] = dict(network.named_modules())
+    modules: dict[str, nn.Module] = dict(network.named_modules())  # pyright: ignore[reportUnknownArgumentType]
     parameters = dict(network.named_parameters())
     for pattern in patterns:
         if not any(_named(name, [pattern]) for name in (*modules, *parameters)):

@@ -50,7 +50,7 @@ def evaluate(
     detector.eval()
     evaluator = evaluation.Evaluator(dataset, metric)
     try:
-        for indices, found in _over(detector, dataset, batch, workers, bf16):
+        for indices, found in over(detector, dataset, batch=batch, workers=workers, bf16=bf16):
             evaluator.add(indices, found)
             between()
     finally:
@@ -58,9 +58,10 @@ def evaluate(
     return evaluator.summary()
 
 
-def _over(
-    detector: Detector, dataset: Dataset, batch: int, workers: int, bf16: bool
+def over(
+    detector: Detector, dataset: Dataset, *, batch: int = 32, workers: int = 0, bf16: bool = False
 ) -> Iterator[tuple[Tensor, list[evaluation.Detections]]]:
+    """Positions of images in a data set, batch by batch, and the objects on each, as `detect` has them."""
     loader = Loader(
         dataset,
         size=detector.input.size,

@@ -33,7 +33,7 @@ def assign(found: Tensor, anchors: Tensor, boxes: Tensor, labels: Tensor) -> Ass
     index = found.clamp(min=0)
     of_object = boxes.gather(1, index[..., None].expand(-1, -1, 4))
     return Assigned(
-        torch.where(matched[..., None], of_object, anchors[:, :4]),
+        torch.where(matched[..., None], of_object, anchors[..., :4]),
         torch.where(matched, labels.gather(1, index), found),
         torch.where(labels[..., None] >= 0, boxes, 0.0),
     )
@@ -71,7 +71,7 @@ class IoUMatch:
             index = torch.where(((overlap == most) & (most > 0)).any(dim=1), own, index)
         if not self.best_for_each_object:
             return index
-        winner = claims(overlap.argmax(dim=2), real, len(anchors))
+        winner = claims(overlap.argmax(dim=2), real, anchors.shape[-2])
         return torch.where(winner >= 0, winner, index)
 
 
@@ -135,14 +135,14 @@ class CellMatch:
 
     def indices(self, anchors: Tensor, boxes: Tensor, labels: Tensor) -> Tensor:
         """Index (B, A) of each anchor's object, or NOTHING."""
-        start, end = cells_of(anchors).split(2, dim=-1)
+        cells = cells_of(anchors)
         centres, sizes = centres_and_sizes(boxes)
         centres, sizes = centres[:, :, None], sizes[:, :, None]  # (B, M, 1, 2)
         _, shapes = centres_and_sizes(anchors)
-        inside = ((start <= centres) & (centres < end)).all(dim=-1)  # (B, M, A)
+        inside = (cells[:, :2] <= centres) & (centres < cells[:, 2:])  # (B, M, A, 2)
         shared = torch.minimum(sizes, shapes).prod(dim=-1)
         overlap = shared / (sizes.prod(dim=-1) + shapes.prod(dim=-1) - shared)
-        best, anchor = torch.where(inside, overlap, -1.0).max(dim=2)
+        best, anchor = torch.where(inside.all(dim=-1), overlap, -1.0).max(dim=2)
         return claims(anchor, (best > 0) & (labels >= 0), len(anchors))
 
 

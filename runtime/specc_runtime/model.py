@@ -27,6 +27,9 @@ from specc_runtime.contract import (
 )
 from specc_runtime.predictions import Predictions
 
+NEED_CELLS = (boxes.CellCoder, matching.CellMatch, losses.YOLOLoss, losses.YOLOv2Loss)
+"""Parts that place objects in the cells of maps."""
+
 
 @dataclass(frozen=True)
 class Emitted:
@@ -168,13 +171,10 @@ class Detector(nn.Module):
         return self.select(boxes.clip(found, self.input.size), scores, self.levels)
 
     def _check_cells(self) -> None:
-        for part in (self.coder, self.match):
-            if (
-                isinstance(part, boxes.CellCoder | matching.CellMatch)
-                and self.anchors.shape[1] == 4
-            ):
+        for part in (self.coder, self.match, self.criterion):
+            if isinstance(part, NEED_CELLS) and self.anchors.shape[1] == 4:
                 kind = type(part).__name__
-                raise ContractError(f"DETECTOR: {kind} needs the cells of BoxPriors")
+                raise ContractError(f"DETECTOR: {kind} needs anchors with cells: BoxPriors")
 
     def _check_outputs(self) -> None:
         """Run the network on the meta device: names and shapes of its outputs must fit.

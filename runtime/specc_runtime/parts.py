@@ -14,6 +14,8 @@ from specc_runtime.losses import (
     FocalLoss,
     Loss,
     MultiBoxLoss,
+    YOLOLoss,
+    YOLOv2Loss,
 )
 from specc_runtime.matching import UNDECIDED
 from specc_runtime.model import Detector
@@ -34,7 +36,7 @@ def _divisor(loss: Loss, labels: Tensor) -> Tensor:
             return (labels >= 0).sum().clamp(min=1)
         case EfficientDetLoss():
             return (labels >= 0).sum() + 1
-        case FocalLoss():
+        case FocalLoss() | YOLOLoss() | YOLOv2Loss():
             return torch.full((), len(labels), device=labels.device)
         case OHEM():
             decided = (labels != UNDECIDED).sum(dim=1)

@@ -73,11 +73,14 @@ class Run:
         return self.path / "last.safetensors"
 
     def lock(self) -> IO[str]:
-        """Make the folder and hold it until the file returned is closed. Raises `RunError`."""
+        """Make the folder and hold it until the file returned is closed. Raises `RunError`.
+
+        The lock is this process's alone: it ends with it, though those that read data may live on.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
         file = (self.path / ".lock").open("w")
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             file.close()
             raise RunError(f"{self.path}: another process is training in this folder") from error
@@ -85,7 +88,7 @@ class Run:
 
     def require_new(self) -> None:
         """Raise `RunError` if a run has come to its first checkpoint in this folder."""
-        if self.checkpoints.exists():
+        if any(self.checkpoints.glob("step-*")):
             raise RunError(f"{self.path}: holds a run: give another -o, or --resume {self.path}")
 
     def write(

@@ -16,6 +16,7 @@ from specc_runtime.device import choose
 from specc_runtime.logs import Log
 from specc_runtime.model import Detector
 from specc_runtime.recipe import Recipe
+from specc_runtime.report import write_report
 from specc_runtime.run import Run, RunError, git_state
 from specc_runtime.trainer import Trainer, Validate
 
@@ -106,6 +107,8 @@ def start(job: Job) -> int:
             code = trainer.fit()
             if dataset.report.table() != scanned:
                 log.say(f"images were lost while training\n{dataset.report.table()}")
+            if code == 0:
+                _report(run, log)
             return code
         finally:
             log.close()
@@ -130,6 +133,14 @@ class Reading:
         except RuntimeError:
             self._loader = self._make()
             raise
+
+
+def _report(run: Run, log: Log) -> None:
+    """Write the run's page; a disk that is full costs the page alone."""
+    try:
+        log.say(f"report: {write_report(run.path)}")
+    except OSError as error:
+        log.say(f"no report: {error}")
 
 
 def _trainer(

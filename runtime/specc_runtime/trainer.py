@@ -167,6 +167,7 @@ class Trainer:
         """What may not change between a checkpoint and the run that resumes from it."""
         return {
             "steps_per_epoch": self.steps_per_epoch,
+            "batch": self.recipe.batch,
             "seed": self.recipe.seed,
             "optimizer": self.recipe.optimizer,
             "freeze": list(self.recipe.freeze),
@@ -185,7 +186,7 @@ class Trainer:
         for batch in self._rest_of_epoch(stop):
             taken = self.train_step(batch)
             self._unread.append(_Unread(self.step, batch.indices, taken))
-            to_save = self.step % self.recipe.checkpoint_every == 0
+            to_save = self.step % self.recipe.checkpoint_every == 0 and not self._at_an_end()
             if (to_save or self.step % self.recipe.log_every == 0) and not self._report():
                 return
             if stop.signal:

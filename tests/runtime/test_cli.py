@@ -106,29 +106,60 @@ def test_predict_draws_and_writes_boxes_of_the_picture(run, data, tmp_path, caps
     assert {d["class"] for d in found[0]["detections"]} <= set(open_dataset(data, "train").classes)
 
 
-def test_verify_prints_every_leaf(capsys):
+def test_verify_prints_every_module(capsys):
     assert verify([str(TINY)]) == 0
     shapes = json.loads(capsys.readouterr().out)
-    assert shapes["stem.0"] == [[1, 8, 16, 16]]
-    assert shapes["deeper.1"] == [[1, 16, 4, 4]]
-    assert shapes["conf.1"] == [[1, 16, 4, 4]]
-    assert len(shapes) == 12
+    assert shapes["stem.0"] == [[[1, 8, 16, 16]]]
+    assert shapes["deeper.1"] == [[[1, 16, 4, 4]]]
+    assert shapes["conf.1"] == [[[1, 16, 4, 4]]]
+    assert len(shapes[""][0]) == 2
 
 
-def test_verify_takes_a_network_that_is_no_detector(tmp_path, capsys):
-    path = tmp_path / "plain.py"
-    path.write_text(
-        "from torch import nn\n\n\nclass Twice(nn.Module):\n"
-        "    def __init__(self):\n        super().__init__()\n"
-        "        self.pool = nn.MaxPool2d(2)\n\n"
-        "    def forward(self, x):\n        return self.pool(self.pool(x))\n\n\n"
-        "MODEL = Twice\n"
-    )
-    assert verify([str(path), "--size", "32", "64"]) == 0
+@pytest.fixture
+def network(tmp_path):
+    """A function that writes a network that is no detector, of some lines of `forward`."""
+
+    def write(*forward):
+        path = tmp_path / "plain.py"
+        lines = "".join(f"        {line}\n" for line in forward)
+        path.write_text(
+            "from torch import nn\n\n\nclass Plain(nn.Module):\n"
+            "    def __init__(self):\n        super().__init__()\n"
+            "        self.pool = nn.MaxPool2d(2)\n\n"
+            f"    def forward(self, x, *more):\n{lines}\n\nMODEL = Plain\n"
+        )
+        return str(path)
+
+    return write
+
+
+def test_verify_takes_a_network_that_is_no_detector(network, capsys):
+    path = network("return self.pool(self.pool(x))")
+    assert verify([path, "--inputs", "1x3x32x64"]) == 0
     shapes = json.loads(capsys.readouterr().out)
-    assert shapes == {"pool": [[1, 3, 16, 32], [1, 3, 8, 16]]}
-    assert verify([str(path)]) == 1
+    assert shapes == {"pool": [[[1, 3, 16, 32]], [[1, 3, 8, 16]]], "": [[[1, 3, 8, 16]]]}
+    assert verify([path]) == 1
     assert "no DETECTOR" in capsys.readouterr().err
+
+
+def test_verify_takes_inputs_of_any_number_and_shape(network, capsys):
+    path = network("return [self.pool(x), (x + more[0], more[0])]")
+    assert verify([path, "--inputs", "2x1x8x8", "2x5x3x3"]) == 1
+    assert "`Plain` does not run on fake tensors: RuntimeError" in capsys.readouterr().err
+    assert verify([path, "--inputs", "2x1x8x8", "2x5x8x8"]) == 0
+    shapes = json.loads(capsys.readouterr().out)
+    assert shapes[""] == [[[2, 1, 4, 4], [2, 5, 8, 8], [2, 5, 8, 8]]]
+
+
+def test_verify_leaves_open_what_only_the_values_decide(network, capsys):
+    assert verify([network("return x.nonzero()"), "--inputs", "8x8"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"": [[[None, 2]]]}
+
+
+def test_verify_names_the_layer_that_does_not_run(network, capsys):
+    path = network("return self.pool(x.flatten())")
+    assert verify([path, "--inputs", "1x3x32x64"]) == 1
+    assert "error: `pool` does not run on fake tensors: " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -179,7 +210,7 @@ def test_it_runs_as_a_module_with_nothing_installed_but_paths():
         text=True,
     )
     assert process.returncode == 0, process.stderr
-    assert json.loads(process.stdout)["stem.0"] == [[1, 8, 16, 16]]
+    assert json.loads(process.stdout)["stem.0"] == [[[1, 8, 16, 16]]]
 
 
 BARE = """

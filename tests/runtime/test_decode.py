@@ -76,11 +76,11 @@ def test_a_chain_of_overlaps_is_settled_from_the_best_down():
     assert found.boxes[0, : found.counts[0], 0].tolist() == x[::2].tolist()
 
 
-def test_rows_are_compared_in_parts_without_any_difference(monkeypatch):
+def test_boxes_are_settled_in_parts_without_any_difference(monkeypatch):
     torch.manual_seed(5)
     boxes, scores, select = random_boxes((3, 100)), torch.rand(3, 100, 4), NMS(keep=40)
     whole = select(boxes, scores)
-    monkeypatch.setattr(decode, "PAIRS", 3 * 100**2)
+    monkeypatch.setattr(decode, "PART", 7)
     assert all(torch.equal(a, b) for a, b in zip(whole, select(boxes, scores), strict=True))
 
 

@@ -89,7 +89,7 @@ def test_loss_equals_its_definition(loss):
 
 def test_a_batch_without_objects_has_a_loss():
     said = random_predictions(2, len(ANCHORS))
-    nothing = Assigned(ANCHORS.expand(2, -1, -1), torch.full((2, len(ANCHORS)), NOTHING))
+    nothing = IoUMatch()(ANCHORS, torch.zeros(2, 1, 4).double(), torch.full((2, 1), NOTHING))
     losses = EfficientDetLoss()(said, nothing, CODER, ANCHORS)
     assert losses["bbox_regression"] == 0 < losses["classification"] < math.inf
 

@@ -12,6 +12,7 @@ from .training import TINY, batch
 
 torch.set_num_threads(1)
 
+YOLO = TINY.with_name("tiny_yolo.py")
 OLD = '{"kind": "MultiBoxLoss", "negatives_per_positive": 3.0}'
 LOSSES = {
     "MultiBoxLoss": OLD,
@@ -27,6 +28,14 @@ def test_objects_are_found_after_some_steps(name: str, tmp_path: Path) -> None:
     text = TINY.read_text()
     assert OLD in text
     path.write_text(text.replace(OLD, LOSSES[name]))
+    finds_objects(path)
+
+
+def test_yolo_finds_objects_after_some_steps() -> None:
+    finds_objects(YOLO)
+
+
+def finds_objects(path: Path) -> None:
     torch.manual_seed(0)
     emitted = model.load(path)
     detector = emitted.build(3)

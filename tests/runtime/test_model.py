@@ -35,7 +35,7 @@ def changed(tmp_path: Path, *edits: tuple[str, str]) -> Path:
         (
             '"DefaultBoxes"',
             '"Circles"',
-            r"anchors.kind is 'Circles'; this runtime knows AnchorGrid, D",
+            r"anchors.kind is 'Circles'; this runtime knows AnchorGrid, B",
         ),
         ('"MultiBoxLoss"', '"TripletLoss"', "loss.kind is 'TripletLoss'"),
         ('"num_classes": 4,', "", "DETECTOR lacks num_classes"),
@@ -43,6 +43,16 @@ def changed(tmp_path: Path, *edits: tuple[str, str]) -> Path:
             '{"kind": "MultiBoxLoss", "negatives_per_positive": 3.0}',
             '{"kind": "FCOSLoss"}',
             "outputs lacks centerness, which FCOSLoss reads",
+        ),
+        (
+            '{"kind": "MultiBoxLoss", "negatives_per_positive": 3.0}',
+            '{"kind": "YOLOLoss"}',
+            "YOLOLoss needs anchors with cells: BoxPriors",
+        ),
+        (
+            '{"kind": "BoxCoder", "weights": [10.0, 10.0, 5.0, 5.0], "clamp": None}',
+            '{"kind": "CellCoder"}',
+            "CellCoder needs anchors with cells: BoxPriors",
         ),
         (
             '{"kind": "MultiBoxLoss", "negatives_per_positive": 3.0}',
@@ -133,3 +143,12 @@ def test_ssd300_as_generated_fits_the_contract():
     assert detector.select.keep == 200
     parameters = sum(p.numel() for p in detector.parameters())
     assert re.search(r"([\d,]+) parameters", generated.read_text())[1] == f"{parameters:,}"
+
+
+def test_yolo_reads_the_objectness(tmp_path):
+    text = TINY.with_name("tiny_yolo.py").read_text()
+    assert model.load(TINY.with_name("tiny_yolo.py")).build(5).num_classes == 5
+    path = tmp_path / "mute.py"
+    path.write_text(text.replace(', "objectness": "objectness"}', "}"))
+    with pytest.raises(ContractError, match="outputs lacks objectness, which YOLOLoss reads"):
+        model.load(path).build()

@@ -26,7 +26,7 @@ def loss_of(logits, labels):
     """The loss where the offsets are right."""
     boxes = anchors()[None, : labels.shape[1]]
     said = Predictions(torch.zeros_like(boxes), logits)
-    return MultiBoxLoss()(said, Assigned(boxes, labels), BoxCoder(), boxes[0])
+    return MultiBoxLoss()(said, Assigned(boxes, labels, boxes), BoxCoder(), boxes[0])
 
 
 def random_batch(seed, pictures=4, dtype=torch.float64, device="cpu"):

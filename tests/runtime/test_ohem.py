@@ -27,7 +27,7 @@ def random_batch(pictures=3):
     logits = 2 * torch.randn(pictures, len(ANCHORS), CLASSES + 1, dtype=torch.float64)
     offsets = torch.randn(pictures, len(ANCHORS), 4, dtype=torch.float64)
     said = Predictions(offsets.requires_grad_(), logits.requires_grad_())
-    return said, Assigned(boxes, labels)
+    return said, Assigned(boxes, labels, boxes)
 
 
 def literal(said: Predictions, assigned: Assigned, examples: int) -> dict[str, torch.Tensor]:
@@ -71,7 +71,7 @@ def test_where_all_are_taken_classes_cost_what_torchvisions_do():
     torch.manual_seed(0)
     said, assigned = random_batch(1)
     labels = assigned.labels.clamp(min=NOTHING)
-    ours = OHEM(len(ANCHORS))(said, Assigned(assigned.boxes, labels), CODER, ANCHORS)
+    ours = OHEM(len(ANCHORS))(said, assigned._replace(labels=labels), CODER, ANCHORS)
     targets = CODER.encode(assigned.boxes, ANCHORS)[0]
     repeated = said.offsets[0].repeat(1, CLASSES + 1)
     classes, _ = fastrcnn_loss(said.logits[0], repeated, [labels[0] + 1], [targets])
@@ -82,7 +82,7 @@ def test_where_examples_run_short_the_undecided_are_left_out():
     said = Predictions(torch.zeros(1, 3, 4), torch.zeros(1, 3, 3))
     labels = torch.tensor([[0, UNDECIDED, NOTHING]])
     start = ANCHORS[:3].float()
-    losses = OHEM(3)(said, Assigned(start[None], labels), CODER, start)
+    losses = OHEM(3)(said, Assigned(start[None], labels, start[None]), CODER, start)
     assert losses["classification"].item() == pytest.approx(torch.log(torch.tensor(3.0)).item())
     assert losses["bbox_regression"] == 0
 

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -15,10 +14,9 @@ import torch
 from specc_runtime import tensorfile
 from specc_runtime.checkpoint import CheckpointError
 from specc_runtime.device import can_compile
+from specc_runtime.step import read
 
-from .training import RECIPE, STEPS_PER_EPOCH, batch, batches, trainer
-
-ROOT = Path(__file__).parents[2]
+from .training import RECIPE, STEPS_PER_EPOCH, batch, batches, forked, trainer
 
 
 def weights(path: Path) -> dict[str, torch.Tensor]:
@@ -143,12 +141,45 @@ def test_a_run_stopped_at_the_end_of_an_epoch_is_scored_when_it_resumes(tmp_path
     assert len(steps) == 3
 
 
-def test_resuming_with_another_seed_or_average_is_refused(tmp_path):
+def test_resuming_with_another_seed_batch_or_average_is_refused(tmp_path):
     trainer(tmp_path, replace(RECIPE, epochs=1)).fit()
     with pytest.raises(CheckpointError, match="seed 5: it was 0"):
         trainer(tmp_path, replace(RECIPE, seed=5)).resume()
+    with pytest.raises(CheckpointError, match="batch 8: it was 4"):
+        trainer(tmp_path, replace(RECIPE, batch=8)).resume()
     with pytest.raises(CheckpointError, match="`ema`"):
         trainer(tmp_path, replace(RECIPE, ema=None)).resume()
+
+
+def test_training_ends_after_some_validations_without_a_better_score(tmp_path):
+    scores = iter([0.2, 0.5, 0.4, 0.5, 0.6])
+    run = trainer(
+        tmp_path, replace(RECIPE, epochs=9, patience=2), validate=lambda *_: {"map50": next(scores)}
+    )
+    assert run.fit() == 0
+    assert run.step == 4 * STEPS_PER_EPOCH
+    assert "no better score in 2 validations: training ends" in run.log.shown.said
+    assert weights(run.run.best).keys() == weights(run.run.last).keys()
+    again = trainer(tmp_path, replace(RECIPE, epochs=9, patience=2))
+    again.resume()
+    assert again.fit() == 0 and again.step == run.step
+    more = trainer(
+        tmp_path, replace(RECIPE, epochs=9, patience=3), validate=lambda *_: {"map50": 0.1}
+    )
+    more.resume()
+    assert more.fit() == 0 and more.step == 5 * STEPS_PER_EPOCH
+
+
+def test_what_is_frozen_stays_also_its_statistics_and_after_a_validation(tmp_path):
+    recipe = replace(RECIPE, freeze=("stem",), ema=None)
+    run = trainer(tmp_path, recipe, validate=lambda *_: {"map50": 0.0})
+    before = {name: v.clone() for name, v in run.detector.network.state_dict().items()}
+    assert run.fit() == 0
+    for name, value in run.detector.network.state_dict().items():
+        assert torch.equal(value, before[name]) is name.startswith("stem."), name
+    assert run.detector.network.deeper.training and not run.detector.network.stem[1].training
+    with pytest.raises(CheckpointError, match=r"freeze \[\]: it was \['stem'\]"):
+        trainer(tmp_path, replace(recipe, freeze=())).resume()
 
 
 def test_bf16_and_channels_last_train_on_the_cpu_too(tmp_path):
@@ -191,14 +222,15 @@ def test_the_device_is_never_waited_for_in_a_step(tmp_path, optimizer):
         made._replace(**{name: value.cuda() for name, value in made._asdict().items()})
         for made in (batch(0, number) for number in range(4))
     ]
+    on_device[2] = on_device[2]._replace(boxes=on_device[2].boxes * float("nan"))
     run.train_step(on_device[0])
     torch.cuda.synchronize()
     torch.cuda.set_sync_debug_mode("error")
     try:
-        losses = [run.train_step(made).losses for made in on_device[1:]]
+        taken = [run.train_step(made) for made in on_device[1:]]
     finally:
         torch.cuda.set_sync_debug_mode("default")
-    assert all(value.isfinite() for parts in losses for value in parts.values())
+    assert [losses is None for losses in read(taken)] == [False, True, False]
 
 
 def test_clipping_bounds_the_step(tmp_path):
@@ -222,31 +254,19 @@ def test_readers_that_die_of_the_same_signal_do_not_spoil_the_stop(tmp_path):
     assert again.step == 1
 
 
-PROCESS = """
-import sys
-from pathlib import Path
-from dataclasses import replace
-from runtime.training import trainer, RECIPE
-run = trainer(Path(sys.argv[1]), replace(RECIPE, epochs=100000))
-sys.exit(run.fit())
-"""
-
-
 def test_sigterm_stops_a_process_within_a_step_and_leaves_a_checkpoint(tmp_path):
-    paths = [str(ROOT / name) for name in ("compiler", "runtime", "tests")]
-    process = subprocess.Popen(
-        [sys.executable, "-c", PROCESS, str(tmp_path)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-    )
+    endless = replace(RECIPE, epochs=100000)
+    process = forked(lambda: sys.exit(trainer(tmp_path, endless).fit()))
     try:
         deadline = time.monotonic() + 120
         while not list(tmp_path.glob("checkpoints/step-*")) and time.monotonic() < deadline:
             time.sleep(0.05)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=60) == 143
+        os.kill(process.pid, signal.SIGTERM)
+        process.join(timeout=60)
+        assert process.exitcode == 143
     finally:
         process.kill()
-    again = trainer(tmp_path, replace(RECIPE, epochs=100000))
+    again = trainer(tmp_path, endless)
     again.resume()
     logged = (tmp_path / "metrics.jsonl").read_text().splitlines()
     assert again.step == json.loads(logged[-1])["step"]

@@ -1,5 +1,8 @@
 """A training run in miniature: a tiny network, batches made from (epoch, number), quiet logs."""
 
+import multiprocessing
+from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import torch
@@ -62,12 +65,26 @@ def batches(epoch: int, skip: int):
 
 
 def trainer(
-    folder: Path, recipe: Recipe = RECIPE, batches=batches, validate=None, device="cpu"
+    folder: Path,
+    recipe: Recipe = RECIPE,
+    batches=batches,
+    validate=None,
+    device="cpu",
+    *,
+    classes: int = len(CLASSES),
+    steps_per_epoch: int = STEPS_PER_EPOCH,
 ) -> Trainer:
     torch.set_num_threads(1)
     torch.manual_seed(recipe.seed)
     folder.mkdir(exist_ok=True)
     run = Run(folder, CLASSES)
     log = Log(run.metrics, Silence())
-    detector = model.load(TINY).build().to(device)
-    return Trainer(detector, recipe, batches, STEPS_PER_EPOCH, run, log, validate)
+    detector = model.load(TINY).build(classes).to(device)
+    return Trainer(detector, recipe, batches, steps_per_epoch, run, log, validate)
+
+
+def forked(function: Callable[[], object]) -> BaseProcess:
+    """A process that runs a function, begun at once as a copy of this one: it may be killed."""
+    process = multiprocessing.get_context("fork").Process(target=function)
+    process.start()
+    return process

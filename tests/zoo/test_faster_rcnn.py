@@ -123,6 +123,23 @@ def test_nothing_learns_through_the_boxes(both: Pair) -> None:
     both.ours.zero_grad()
 
 
+def test_stages_behind_the_features_compile_as_one_graph(both: Pair) -> None:
+    """With as many regions kept as the numbers say, and no break for them."""
+    batch = images(64, 2)
+    torch.compiler.reset()
+    with torch.no_grad():
+        fpn, pyramid = both.ours.features(batch)
+        proposed = both.ours.propose(batch, pyramid)
+        found = both.ours.roi(fpn, *proposed)
+        propose, roi = (
+            torch.compile(stage, fullgraph=True, backend="aot_eager")
+            for stage in (both.ours.propose, both.ours.roi)
+        )
+        compiled = roi(fpn, *propose(batch, pyramid))
+    for mine, value in zip(compiled, found, strict=True):
+        torch.testing.assert_close(mine, value, rtol=0, atol=1e-9)
+
+
 def test_figures_are_torchvisions(both: Pair) -> None:
     size = {"height": 64, "width": 64}
     model = specc.compile(f"{SPECS / NAME}.yaml", num_classes=CLASSES, keep=12, **size)
@@ -141,12 +158,14 @@ def test_figures_are_the_published_ones() -> None:
 
 
 def test_begins_as_torchvisions_does() -> None:
+    """The spread of what is drawn; biases of the first stage are zero."""
+    torch.manual_seed(0)
     ours, theirs = emitted(NAME, num_classes=CLASSES).state_dict(), reference().state_dict()
     table = specc.compile(f"{SPECS / NAME}.yaml", num_classes=CLASSES).weights["torchvision"]
     for key in (key for key in table if key.startswith(("rpn.", "roi_heads."))):
         mine, drawn = ours[table[key]], theirs[key]
-        if drawn.numel() > 1000:
-            assert mine.mean() == pytest.approx(drawn.mean().item(), abs=1e-3), key
-            assert mine.std() == pytest.approx(drawn.std().item(), rel=0.05), key
+        if key.endswith("weight"):
+            assert mine.mean() == pytest.approx(drawn.mean().item(), abs=2e-3), key
+            assert mine.std() == pytest.approx(drawn.std().item(), rel=0.1), key
         elif key.startswith("rpn."):
             assert torch.equal(mine, drawn), key

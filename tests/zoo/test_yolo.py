@@ -8,6 +8,7 @@ import pytest
 import torch
 from darknet_cfgs import CFGS
 from darknet_reference import Darknet, Ran, reorg, sections
+from detectors import first_loss, loaded
 from figures import on_meta
 from parity import SPECS, Outputs, Pair, agree, fill, images, without_dropping
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ import specc
 from specc.cli import main
 from specc.driver import Model, compile_spec
 from specc.importing import import_darknet
+from specc.ir.graph import Node
 from specc.loading import load_module
 from specc_runtime import darknet, tensorfile
 
@@ -47,12 +49,19 @@ def ours(name: str, side: int) -> Model:
 
 def run_ours(model: nn.Module, batch: Tensor) -> Outputs:
     found = model(batch)
-    maps = [found] if isinstance(found, Tensor) else found
-    return {f"head {place}": head for place, head in enumerate(maps)}
+    return {"head": found} if isinstance(found, Tensor) else found._asdict()
 
 
 def run_theirs(model: nn.Module, batch: Tensor) -> Outputs:
-    return {f"head {place}": head for place, head in enumerate(model(batch))}
+    heads = model(batch)
+    return {"head": heads[0]} if heads[0].dim() == 2 else of_boxes(heads)
+
+
+def of_boxes(heads: list[Tensor]) -> Outputs:
+    """Return what maps say of each box, in the order of `entry_index`: x, y, w, h, objectness, classes."""
+    each = [head.unflatten(1, (-1, 85)).permute(0, 3, 4, 1, 2).flatten(1, 3) for head in heads]
+    rows = torch.cat(each, dim=1)
+    return {"loc": rows[..., :4], "objectness": rows[..., 4:5], "conf": rows[..., 5:]}
 
 
 def through_a_file(name: str, side: int, folder: Path) -> Pair:
@@ -106,7 +115,7 @@ def test_every_layer_of_yolov1_has_the_shape_of_the_cfg() -> None:
 
 def same_layers(name: str, side: int) -> None:
     model, theirs = ours(name, side), layers(name, side)
-    nodes = [node for node in model.hierarchy.nodes() if node.kind in WORDS]
+    nodes = [node for node in up_to_the_maps(model) if node.kind in WORDS]
     found = [(WORDS[node.kind], node.shape) for node in nodes]
     assert [kind for kind, _ in found] == [layer.kind for layer in theirs]
     for (kind, shape), layer in zip(found, theirs, strict=True):
@@ -121,6 +130,14 @@ def test_parameters_fill_the_published_file(name: str) -> None:
     numbers = sum(norms(model)) * 2 + model.parameters
     size, header = BYTES[name]
     assert numbers * 4 + header == size
+
+
+def up_to_the_maps(model: Model) -> list[Node]:
+    """Return the rows without those that bring the maps into the detector's form."""
+    nodes = (node for node in model.hierarchy.nodes() if node.op is not None)
+    return [
+        node for node in nodes if node.kind not in ("PerBox", "Narrow") and node.path != "joined"
+    ]
 
 
 def norms(model: Model) -> list[int]:
@@ -184,7 +201,7 @@ def test_an_imported_cfg_is_the_spec_of_the_zoo(name: str, tmp_path: Path) -> No
 
 
 def shapes(model: Model) -> list[tuple[str, object]]:
-    return [(node.kind, node.shape) for node in model.hierarchy.nodes() if node.op is not None]
+    return [(node.kind, node.shape) for node in up_to_the_maps(model)]
 
 
 def tensors(model: Model) -> list[tuple[str, tuple[int, ...]]]:
@@ -210,14 +227,15 @@ def test_weights_come_with_the_import_and_go_back(tmp_path: Path) -> None:
     """The commands give the numbers of the file to both networks, and the file again."""
     cfg, file, out = tmp_path / "tiny.cfg", tmp_path / "tiny.weights", tmp_path / "out"
     cfg.write_text(CFGS["yolov3_tiny"], encoding="utf-8")
-    network = load_module(ours("yolov3_tiny", 64)).eval()
-    darknet.write(file, network.state_dict(), darknet.Header(0, 2, 0, 64))
+    original = load_module(ours("yolov3_tiny", 64)).eval()
+    darknet.write(file, original.state_dict(), darknet.Header(0, 2, 0, 64))
     assert main(["import", "darknet", str(cfg), str(file), "-o", str(out)]) == 0
     imported = load_module(compile_spec(out / "tiny.yaml", resize=(64, 64))).eval()
     imported.load_state_dict(tensorfile.read(out / "tiny.safetensors")[0])
     batch = images(64).float()
-    for found, expected in zip(imported(batch), network(batch), strict=True):
-        assert torch.equal(found, expected)
+    expected = original(batch)._asdict()
+    for name, found in of_boxes(imported(batch)).items():
+        assert torch.equal(found, expected[name])
     back = tmp_path / "back.weights"
     spec = ["--spec", str(out / "tiny.yaml"), "--to", "darknet"]
     assert main(["weights", "export", *spec, str(out / "tiny.safetensors"), "-o", str(back)]) == 0
@@ -233,3 +251,28 @@ def test_weights_of_another_network_leave_nothing_behind(
     assert main(["weights", "import", *spec, str(file), "-o", str(out)]) == 1
     assert "not a file of Darknet" in capfd.readouterr().err
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "boxes"), [("yolov2", 845), ("yolov3", 10_647), ("yolov3_tiny", 2_535)]
+)
+def test_is_a_detector_for_any_number_of_classes(name: str, boxes: int) -> None:
+    detector = loaded(name, classes=3)
+    assert detector.num_classes == 3
+    assert len(detector.anchors) == boxes
+    assert torch.equal(detector.anchors[:, 6:].amax(dim=0), torch.tensor([416.0, 416.0]))
+
+
+def test_the_priors_of_yolov2_are_darknets() -> None:
+    """`biases` of the `.cfg` are in cells, 32 pixels each."""
+    region = next(section for section in sections(CFGS["yolov2"]) if section.kind == "region")
+    biases = torch.tensor([float(word) for word in region.options["anchors"].split(",")])
+    first = loaded("yolov2").anchors[:5]
+    torch.testing.assert_close(first[:, 2:4] - first[:, :2], 32 * biases.view(5, 2))
+
+
+def test_a_loss_reaches_every_weight() -> None:
+    detector = loaded("yolov3_tiny", classes=3)
+    first_loss(detector).backward()
+    gradients = [parameter.grad for parameter in detector.parameters()]
+    assert all(g is not None and g.isfinite().all() and g.abs().max() > 0 for g in gradients)

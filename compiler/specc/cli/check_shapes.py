@@ -136,7 +136,8 @@ def _text(model: Model) -> str:
     if model.hierarchy.expectations:
         sizes = dict.fromkeys(str(e.actual[-1]) for e in agreed if len(e.actual) == 4)
         total = len(model.hierarchy.expectations)
-        lines.append(f"expectations: {len(agreed)} of {total} hold ({'/'.join(sizes)})")
+        shown = f" ({'/'.join(sizes)})" if sizes else ""
+        lines.append(f"expectations: {len(agreed)} of {total} hold{shown}")
     return "\n".join(lines)
 
 

@@ -1,34 +1,48 @@
-"""`specc ops`: the ops by family, or all that one of them takes and gives."""
+"""`specc ops`: ops and initializers by family, or all that one of them takes and gives."""
 
 from __future__ import annotations
 
 import dataclasses
 import inspect
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from specc.cli.table import Column, table
 from specc.documents import suggest
 from specc.emit.text import text
-from specc.ops import OPS
+from specc.ops import INITIALIZERS, OPS
 from specc.schema.calls import describe
-from specc.values.expression import Call, Name
+from specc.values.expression import Attribute, Call, Name
 
 if TYPE_CHECKING:
     import argparse
 
-    from specc.ops import Argument, Op
+    from specc.ops import Argument, Declaration, Initializer, Op
 
 __all__ = ["add_arguments", "run"]
 
 COLUMNS = (Column("argument"), Column("is"), Column("default", is_right=True), Column("meaning"))
-SAMPLES = {"dims": (0, 2, 3, 1), "sizes": (4, -1), "num_groups": 32, "dim": 1, "kernel_size": 3}
+SAMPLES = {
+    "dim": 1,
+    "dims": (0, 2, 3, 1),
+    "kernel_size": 3,
+    "num_groups": 32,
+    "output_size": 7,
+    "Proposals.sizes": [[32], [64]],
+    "ratios": [0.5, 1, 2],
+    "sizes": (4, -1),
+    "spatial_scale": 1 / 16,
+    "stride": 4,
+    "val": 0.5,
+}
 """Values for arguments that have none; any other is 64."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's flags."""
-    parser.add_argument("op", nargs="?", metavar="OP", help="an op's name; all if left out")
+    parser.add_argument(
+        "op", nargs="?", metavar="OP", help="the name of an op or initializer; all if left out"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -36,20 +50,23 @@ def run(options: argparse.Namespace) -> int:
     if options.op is None:
         print(_listed())
         return 0
-    if options.op not in OPS:
-        near = suggest(options.op, OPS)
+    known = OPS | INITIALIZERS
+    if options.op not in known:
+        near = suggest(options.op, known)
         help = f"did you mean {near}?" if near else "`specc ops` lists them"
         print(f"specc ops: there is no op {options.op}: {help}", file=sys.stderr)
         return 2
-    print("\n\n".join(_entry(OPS[options.op])))
+    entry = _entry(OPS[options.op]) if options.op in OPS else _filled(INITIALIZERS[options.op])
+    print("\n\n".join(entry))
     return 0
 
 
 def _listed() -> str:
-    families: dict[str, list[type[Op]]] = {}
-    for op in OPS.values():
+    listed = {**OPS, **INITIALIZERS}
+    families: dict[str, list[type[Declaration]]] = {}
+    for op in listed.values():
         families.setdefault(_first_line(sys.modules[op.__module__].__doc__), []).append(op)
-    width = max(map(len, OPS))
+    width = max(map(len, listed))
     lines: list[str] = []
     for family, ops in sorted(families.items()):
         lines += ["", family]
@@ -59,13 +76,28 @@ def _listed() -> str:
 
 def _entry(op: type[Op]) -> list[str]:
     """An op's paragraphs: how it is called, what it does, its arguments, what is emitted."""
-    arguments = op.arguments.values()
-    inputs = ", ".join(op.inputs or ("x", "..."))
-    called = f"{op.__name__}({', '.join(map(_in_signature, arguments))})({inputs})"
-    parts = [called, _plain(inspect.getdoc(op))]
+    inputs = ", ".join(op.inputs or ("x",)) + ", ..." * (op.inputs is None or op.is_open)
+    shown = f"shape    {_shape_rule(op)}\nemitted  {_emitted(op)}"
+    return [*_declared(op, f"({inputs})"), shown]
+
+
+def _filled(declared: type[Initializer]) -> list[str]:
+    """An initializer's paragraphs, the last with what fills a layer's weight."""
+    weight = Attribute(Name("layer"), "weight")
+    return [
+        *_declared(declared),
+        f"emitted  {text(declared(**_given(declared)).expression(weight))}",
+    ]
+
+
+def _declared(declared: type[Declaration], inputs: str = "") -> list[str]:
+    """The paragraphs on how it is called, what it does, and its arguments."""
+    arguments = declared.arguments.values()
+    called = f"{declared.__name__}({', '.join(map(_in_signature, arguments))}){inputs}"
+    parts = [called, _plain(inspect.getdoc(declared))]
     if arguments:
         parts.append(table(COLUMNS, [_row(argument) for argument in arguments]))
-    return [*parts, f"shape    {_shape_rule(op)}\nemitted  {_emitted(op)}"]
+    return parts
 
 
 def _in_signature(argument: Argument) -> str:
@@ -92,15 +124,19 @@ def _shape_rule(op: type[Op]) -> str:
 
 def _emitted(op: type[Op]) -> str:
     """What stands in the emitted file for an op with its defaults, after 64 channels."""
-    given = {
-        name: SAMPLES.get(name, 64)
-        for name, argument in op.arguments.items()
-        if argument.default is dataclasses.MISSING
-    }
-    made = op(**given)
+    made = op(**_given(op))
     built = made.constructor()
     inputs = tuple(Name(name) for name in (op.inputs or ("x", "y")))
     return text(made.expression(inputs) if built is None else Call(built, inputs))
+
+
+def _given(declared: type[Declaration]) -> dict[str, Any]:
+    """A value for each argument that has none."""
+    return {
+        name: SAMPLES.get(f"{declared.__name__}.{name}", SAMPLES.get(name, 64))
+        for name, argument in declared.arguments.items()
+        if argument.default is dataclasses.MISSING
+    }
 
 
 def _first_line(doc: str | None) -> str:

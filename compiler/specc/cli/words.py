@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from specc.documents import CODES
 from specc.library import zoo
-from specc.ops import OPS
+from specc.ops import INITIALIZERS, OPS
 
 __all__ = ["Command", "Words", "commands"]
 
@@ -95,7 +95,7 @@ def _values(action: argparse.Action, command: str) -> Words:
         case "DIR":
             return Words(kind="folder")
         case "OP":
-            return Words(tuple(OPS))
+            return Words((*OPS, *INITIALIZERS))
         case "CODE":
             return Words(tuple(CODES))
         case "NAME" if command == "zoo":

@@ -5,21 +5,30 @@ from __future__ import annotations
 from typing import ClassVar
 
 from specc.detector.base import Component, component
-from specc.ops.arguments import flag, numbers
+from specc.ops.arguments import choice, flag, numbers
 from specc.ops.base import argument
 
-__all__ = ["AnchorGrid", "Anchors", "CellAnchors", "DefaultBoxes"]
+__all__ = ["AnchorGrid", "Anchors", "BoxPriors", "CellAnchors", "DefaultBoxes"]
+
+_SIDES = {
+    "type": "array",
+    "items": {"type": "number", "exclusiveMinimum": 0},
+    "minItems": 2,
+    "maxItems": 2,
+}
 
 
 class Anchors(Component):
     """A component that lays boxes over the maps.
 
     `per_map` names the arguments with an item for each map, and how many items they have beyond.
+    `with_cells` says that each box comes with the cell that it stands in.
     """
 
     slot = "anchors"
 
     per_map: ClassVar[dict[str, int]]
+    with_cells: ClassVar[bool] = False
 
     def per_cell(self) -> list[int]:
         """Return the number of boxes at each cell of each map."""
@@ -82,12 +91,7 @@ class CellAnchors(Anchors):
         "Width and height of each box at scale 1, in cells.",
         {
             "type": "array",
-            "items": {
-                "type": "array",
-                "items": {"type": "number", "exclusiveMinimum": 0},
-                "minItems": 2,
-                "maxItems": 2,
-            },
+            "items": _SIDES,
             "minItems": 1,
         },
     )
@@ -96,3 +100,32 @@ class CellAnchors(Anchors):
     def per_cell(self) -> list[int]:
         """Return ``len(scales) * len(aspects)`` for each map."""
         return [len(self.scales) * len(self.aspects)] * len(self.strides)
+
+
+@component
+class BoxPriors(Anchors):
+    """YOLO's priors: boxes around the middle of each cell (Redmon and Farhadi, YOLO9000, section 2).
+
+    They come with their cells, which `CellCoder` and `CellMatch` need.
+    """
+
+    per_map: ClassVar = {"sizes": 0}
+    with_cells = True
+
+    sizes: list[list[list[float]]] = argument(
+        "Width and height of each box of each map.",
+        {
+            "type": "array",
+            "items": {"type": "array", "items": _SIDES, "minItems": 1},
+            "minItems": 1,
+        },
+    )
+    unit: str = choice(
+        "Whether they are pixels of the input or cells of the map.",
+        ("pixels", "cells"),
+        default="pixels",
+    )
+
+    def per_cell(self) -> list[int]:
+        """Return ``len(sizes)`` for each map."""
+        return [len(row) for row in self.sizes]

@@ -11,9 +11,13 @@ __all__ = ["COMPONENTS", "Component", "component"]
 
 
 class Component(Declaration):
-    """A part of a detector; `slot` is the key of `detector:` that it goes under."""
+    """A part of a detector; `slot` is the key of `detector:` that it goes under.
+
+    `needs_cells` says that it is made for anchors that come with their cells.
+    """
 
     slot: ClassVar[str]
+    needs_cells: ClassVar[bool] = False
 
     def check(self) -> None:
         """Raise `ShapeError` where arguments do not go together."""

@@ -6,7 +6,7 @@ from specc.detector.base import Component, component
 from specc.ops.arguments import number
 from specc.ops.base import argument
 
-__all__ = ["BoxCoder", "BoxLinearCoder"]
+__all__ = ["BoxCoder", "BoxLinearCoder", "CellCoder"]
 
 
 @component
@@ -33,3 +33,11 @@ class BoxLinearCoder(Component):
     """Distances from a box's centre to the object's left, top, right and bottom, in units of the box's sides (FCOS, section 3.1)."""
 
     slot = "coder"
+
+
+@component
+class CellCoder(Component):
+    """Place of the centre in its cell, by sigmoids, and log-size from a box (YOLO9000, section 2, figure 3)."""
+
+    slot = "coder"
+    needs_cells = True

@@ -10,7 +10,16 @@ from typing import ClassVar
 from specc.detector.base import Component, component
 from specc.ops.arguments import choice, integer, number
 
-__all__ = ["OHEM", "EfficientDetLoss", "FCOSLoss", "FocalLoss", "Loss", "MultiBoxLoss"]
+__all__ = [
+    "OHEM",
+    "EfficientDetLoss",
+    "FCOSLoss",
+    "FocalLoss",
+    "Loss",
+    "MultiBoxLoss",
+    "YOLOLoss",
+    "YOLOv2Loss",
+]
 
 
 class Loss(Component):
@@ -83,3 +92,42 @@ class EfficientDetLoss(Loss):
     gamma: float = number("How little easy examples count.", minimum=0, default=1.5)
     delta: float = number("Difference of offsets up to which it is squared.", above=0, default=0.1)
     box_weight: float = number("Weight of the boxes' loss.", minimum=0, default=50.0)
+
+
+@component
+class YOLOLoss(Loss):
+    """Cross-entropy of objectness, classes and place, squared error of the log-size (Redmon and Farhadi, YOLOv3, section 2), as in Darknet.
+
+    Scores are a sigmoid for each class times that of the objectness, and there is no background. The
+    offsets are those of `CellCoder`.
+    """
+
+    outputs = ("boxes", "classes", "objectness")
+    needs_cells = True
+
+    ignore: float = number(
+        "Overlap with an object above which a box is not told that it has none.",
+        minimum=0,
+        maximum=1,
+        default=0.5,
+    )
+
+
+@component
+class YOLOv2Loss(Loss):
+    """As `YOLOLoss`, but for a softmax of the classes, and an objectness that tells the box's overlap (YOLO9000, section 2), as in Darknet.
+
+    Scores are a softmax of the classes times the sigmoid of the objectness, and no class is the
+    background.
+    """
+
+    outputs = ("boxes", "classes", "objectness")
+    needs_cells = True
+
+    ignore: float = number(
+        "Overlap with an object above which a box is not told that it has none.",
+        minimum=0,
+        maximum=1,
+        default=0.6,
+    )
+    objects: float = number("Weight of an object's objectness.", minimum=0, default=5.0)

@@ -8,7 +8,7 @@ from specc.detector.base import Component, component
 from specc.ops.arguments import flag, number
 from specc.ops.base import ShapeError
 
-__all__ = ["CenterSampling", "IoUMatch"]
+__all__ = ["CellMatch", "CenterSampling", "IoUMatch"]
 
 
 @component
@@ -74,3 +74,11 @@ class CenterSampling(Component):
             message = f"nearest={self.nearest} is not below farthest={self.farthest}"
             help = "an object's reach lies between the two"
             raise ShapeError("E0407", message, argument="nearest", help=help)
+
+
+@component
+class CellMatch(Component):
+    """Give each object the anchor most like it in shape, of all maps' anchors whose cell holds its centre (YOLOv3, section 2.1)."""
+
+    slot = "match"
+    needs_cells = True

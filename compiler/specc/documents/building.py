@@ -87,7 +87,7 @@ class Builder:
                 "E0110",
                 f"an alias, {quoted('*' + event.anchor)}",
                 self._span(event),
-                help="write the value out, or put the text in quotes",
+                help='write the value out; quote a list that holds `*name`, whole: "[*name]"',
             )
             return
         if event.anchor is not None:

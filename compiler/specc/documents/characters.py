@@ -12,6 +12,7 @@ _ASCII = {
     **str.maketrans("　、。【】〔〕「」", ' ,.[][]""'),
     **str.maketrans("“”„‟‘’‚‛", "\"\"\"\"''''"),
     **str.maketrans("−–—‐‑\xa0", "----- "),
+    **dict.fromkeys(map(ord, "→⇒⟶➔➜"), "->"),
     **dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060"), ""),
 }
 
@@ -36,7 +37,7 @@ def unusual(text: str) -> tuple[int, int] | None:
 def mend(text: str) -> str:
     """The text as it was probably meant.
 
-    Full-width letters and punctuation, typographic quotes and dashes become ASCII; Markdown's
+    Full-width letters and punctuation, typographic quotes, dashes and arrows become ASCII; Markdown's
     `**` and `<br/>` go. A `**` between two operands is a power, and stays. Full-width commas and
     colons, which carry their own space, get one.
     """

@@ -78,6 +78,7 @@ CODES: dict[str, str] = {
     "E0504": "unknown output",
     "E0505": "output that is not rows of boxes",
     "E0506": "detector for one number of classes",
+    "E0507": "anchors without their cells",
     # E07: weights
     "E0701": "pattern of keys that cannot be read",
     "E0702": "tensor that a map of weights leaves out",
@@ -91,7 +92,7 @@ CODES: dict[str, str] = {
     "E0804": "layer that does not fit what it takes",
     # W06: advice
     "W0601": "dead row",
-    "W0602": "unused parameter",
+    "W0602": "unused parameter or constant",
     "W0603": "unused module or file",
     "W0604": "detector without a size",
     "W0605": "loop over nothing",

@@ -111,13 +111,19 @@ def _name(name: str) -> str:
 
 def _heading(line: Line) -> str:
     """Head a frame in short lines, so that what flows in passes beside them."""
-    return f"<{_stack(f'<B>{_text(line.name)}</B>', *map(_small, line.text.split(' · ')))}>"
+    lines = map(_small, line.text.split(" · "))
+    return _lines(f"<B>{_text(line.name)}</B>", *lines, padding=1)
 
 
 def _title(line: Line) -> str:
     name = f'<FONT POINT-SIZE="15"><B>{_text(line.name)}</B></FONT>'
-    rows = "".join(f"<TR>{_left(part)}</TR>" for part in (name, _small(line.text)))
-    return f'<<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="2">{rows}</TABLE>>'
+    return _lines(name, _small(line.text), padding=2)
+
+
+def _lines(*lines: str, padding: int) -> str:
+    """Put lines of different sizes below each other: a line break knows the last size alone."""
+    rows = "".join(f"<TR>{_left(line)}</TR>" for line in lines)
+    return f'<<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="{padding}">{rows}</TABLE>>'
 
 
 def _left(content: str) -> str:

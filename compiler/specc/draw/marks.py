@@ -24,15 +24,18 @@ def outputs(graph: Graph) -> dict[str, list[str]]:
 def taps(graph: Graph) -> set[str]:
     """Return the rows whose values are taken out of a chain.
 
-    Such a value is one of several that a module gives, or made by a row of a list that has a
-    name all the same. The model's outputs are marked otherwise.
+    Such a value is read outside its module. It is one of several that the module gives, or made
+    by a row of a list that has a name all the same. The model's outputs are marked otherwise.
     """
     found: set[str] = set()
     for instance in graph.instances():
         given = {tensor.origin for value in instance.exports for tensor in leaves(value)}
-        found |= given if len(given) > 1 else set()
         named = (row for row in instance.rows if row.name not in (None, row.key))
-        found |= {apply.path for row in named for apply in row.applies}
+        found |= (
+            given
+            if len(given) > 1
+            else given.intersection(apply.path for row in named for apply in row.applies)
+        )
     return found.difference(*outputs(graph).values())
 
 

@@ -104,8 +104,8 @@ def _about(graph: Graph, facts: Facts, spec_path: str) -> list[str]:
     cited = [*_wrapped(_sentence(graph.spec.cite), 96), ""] if graph.spec.cite else []
     path = Path(spec_path).resolve()
     origin = f"{path.parent.name}/{path.name}"
-    inputs = [f"{_safe(name)} {_full(value)}" for name, value in graph.root.inputs.items()]
-    outputs = [f"{_safe(name)} {_full(value)}" for name, value in graph.root.outputs]
+    inputs = [_named(name, value) for name, value in graph.root.inputs.items()]
+    outputs = [_named(name, value) for name, value in graph.root.outputs]
     figures = f"{facts.parameters:,} parameters"
     if facts.macs is not None:
         figures += f", {facts.macs / 1e9:.3f} G multiply-adds"
@@ -114,6 +114,10 @@ def _about(graph: Graph, facts: Facts, spec_path: str) -> list[str]:
     flow = _wrapped(f"{', '.join(inputs)} -> {', '.join(outputs)}", 90)
     emitted = f"Emitted by specc from {_safe(origin)}: change the spec, not this file."
     return [*cited, emitted, "", *(f"    {line}" for line in flow), f"    {figures}"]
+
+
+def _named(name: str, value: Any) -> str:
+    return f"{_safe(name)}{_KEEP}{_full(value)}"
 
 
 def _full(value: Any) -> str:
@@ -145,7 +149,7 @@ def _imports(classes: list[_ClassText], helpers: list[Helper], constants: list[s
     torch += ["from torch.nn import functional"] if "functional." in body else []
     lines = {line for helper in helpers for line in helper.imports}
     vision = sorted(line.removeprefix(_VISION) for line in lines if line.startswith(_VISION))
-    torch += [_VISION + ", ".join(vision)] if vision else []
+    torch += [f"{_VISION}{', '.join(vision)}  # pyright: ignore  # has no types"] if vision else []
     return [*standard, *([""] if standard else []), *torch]
 
 

@@ -53,7 +53,10 @@ def _held(scope: Scope, name: str) -> tuple[str, Spec]:
 
 def _used(context: Context, spec: Spec, alias: str, at: At) -> Spec:
     if alias not in spec.use:
-        raise _unknown(f"no file is used as `{alias}`", alias, list(spec.use), at)
+        message = f"no file is used as `{alias}`"
+        if alias in {"nn", "torch"}:
+            raise ExpressionError(message, at, "write the op's name alone: `ReLU()`", "E0205")
+        raise _unknown(message, alias, list(spec.use), at)
     if spec is context.graph.spec:
         context.graph.used_files.add(alias)
     path, span = spec.use[alias]

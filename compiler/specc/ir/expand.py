@@ -99,6 +99,8 @@ class _Expansion:
         except ExpressionError as error:
             self.context.fault(error, spec.call)
             row.value = self.failed(row, error.message)
+        finally:
+            self.scope.loops.clear()
         return row
 
     def expanded(self, row: Row, previous: Any) -> Any:
@@ -179,7 +181,9 @@ class _Expansion:
         if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MOST_REPEATS:
             shown = f"{count:,}" if isinstance(count, int) else count
             message = f"`repeat` is a whole number from 1 to {MOST_REPEATS:,}; this is {shown}"
-            self.context.add("E0218", message, phrase.span, "not possible", help="repeat less")
+            is_large = isinstance(count, int) and count > MOST_REPEATS
+            help = "repeat less" if is_large else "`repeat: 1` is the least; `if` leaves a row out"
+            self.context.add("E0218", message, phrase.span, "not possible", help=help)
             raise Reported
         call = cast("Call", spec.call.expression)
         values = self.arriving(row, previous)
@@ -195,7 +199,6 @@ class _Expansion:
             path = self.scope.path(f"{row.key}.{index}")
             value = self.apply(row, path, call if index else self.first_round(spec, call), values)
             values = spread(value)
-        self.scope.loops.clear()
         return value
 
     def first_round(self, spec: RowSpec, call: Call) -> Call:
@@ -220,13 +223,10 @@ class _Expansion:
             )
         results: list[Any] = []
         loops = self.scope.loops
-        outer = dict(loops)
         loops[spec.name or row.key] = results
         for index in range(min(map(len, lists.values()), default=0)):
             loops.update({name: items[index] for name, items in lists.items()})
             results.append(self.turn(row, index, previous))
-        loops.clear()
-        loops.update(outer)
         return results
 
     def turn(self, row: Row, index: int, previous: Any) -> Any:

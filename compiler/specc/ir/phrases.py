@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
+from unicodedata import east_asian_width
 
 from specc.documents import Mapping, Scalar, Sequence, mend, unusual
 from specc.ir.spec import Phrase, Setting
@@ -32,9 +33,10 @@ class PhraseReader:
         run = text[start : start + length]
         is_markup = run.startswith(("*", "<"))
         code = "E0121" if is_markup else "E0120"
-        what = f"Markdown's `{run}`" if is_markup else f"full-width `{run}`"
-        label = "not part of the call" if is_markup else "full-width"
-        message = f"this row holds {what}"
+        form = "full-width" if east_asian_width(run[0]) in "FW" else "typographic"
+        kind = "Markdown's" if is_markup else form
+        label = "not part of the call" if is_markup else form
+        message = f"this row holds {kind} `{run}`"
         help = f"write `{mend(text).strip().rstrip(',')}`"
         self.report.add(code, message, node.part(start, start + length), label, help=help)
         return None

@@ -114,7 +114,8 @@ class _Reader(PhraseReader):
     def check_name(self, name: str, span: Span) -> bool:
         reason = refusal(name)
         if reason is not None:
-            help = "put the row in quotes" if "(" in name else "choose another name"
+            form = "a name is letters, digits and `_`: write `conv1: Conv2d(...)`"
+            help = form if "(" in name else "choose another name"
             self.report.add("E0215", reason, span, "not a usable name", help=help)
         return reason is None
 
@@ -285,6 +286,11 @@ class _Reader(PhraseReader):
             return None
         arrow = _arrow(text)
         expect = None
+        if arrow is not None and text.startswith("=>", arrow):
+            help = f"write `{text[:arrow]}->{text[arrow + 2 :]}`"
+            message, span = "what comes out stands behind `->`", node.part(arrow, arrow + 2)
+            self.report.add("E0204", message, span, "another arrow", help=help)
+            return None
         if arrow is not None:
             expect = self.parse(text[arrow + 2 :], node, arrow + 2)
             text = text[:arrow]
@@ -317,7 +323,7 @@ class _Reader(PhraseReader):
 
 
 def _arrow(text: str) -> int | None:
-    """Return where `->` stands outside brackets and quotes."""
+    """Return where `->`, or `=>` in its place, stands outside brackets and quotes."""
     depth = 0
     quote = ""
     for position, character in enumerate(text):
@@ -329,6 +335,6 @@ def _arrow(text: str) -> int | None:
             depth += 1
         elif character in ")]}":
             depth -= 1
-        elif character == "-" and depth == 0 and text.startswith("->", position):
+        elif depth == 0 and text.startswith(("->", "=>"), position):
             return position
     return None

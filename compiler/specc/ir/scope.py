@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Scope"]
 
+_WORDS = {"true": "True", "yes": "True", "false": "False", "no": "False", "null": "None"}
+"""How Python writes what YAML and other languages write so."""
+
 
 class Scope:
     """One module while it is expanded: parameters, inputs, `let`, earlier rows, loop names."""
@@ -55,7 +58,10 @@ class Scope:
         if name in later:
             message = f"`{name}` stands further down; a row can only use rows above it"
             raise ExpressionError(message, at, "move it up", "E0301")
-        near = suggest(name, [*self.instance.env, *self.loops, *FUNCTIONS])
+        if name in self.instance.spec.let:
+            message = f"`{name}` stands further down; a constant is worked out from those above it"
+            raise ExpressionError(message, at, "move it up", "E0301")
+        near = _WORDS.get(name) or suggest(name, [*self.instance.env, *self.loops, *FUNCTIONS])
         help = f"did you mean `{near}`?" if near else self._known()
         raise ExpressionError(f"nothing here is named `{name}`", at, help, "E0301")
 

@@ -115,6 +115,8 @@ class Result:
         if isinstance(index, slice):
             return values[index]
         if not -len(values) <= index < len(values):
+            if any(isinstance(value, Tensor) and value.shape is None for value in values):
+                raise Reported
             message = f"there is no output {index}: `{self.instance.spec.name}` has {len(values)}"
             raise ExpressionError(message, at, "count from 0", "E0303")
         return values[index]

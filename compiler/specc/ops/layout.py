@@ -1,4 +1,4 @@
-"""Ops that only rearrange dimensions."""
+"""Ops that only rearrange dimensions, or cut them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from specc.values.dimensions import Dim, Shape, shape_text
 from specc.values.expression import Attribute, Expression, Index, Literal
 from specc.values.traced import formula
 
-__all__ = ["Flatten", "Permute", "Reshape"]
+__all__ = ["Flatten", "Narrow", "Permute", "Reshape"]
 
 
 def _refuse_batch(argument: str) -> ShapeError:
@@ -36,6 +36,38 @@ class Flatten(Op):
         if first == 0 and last > 0:
             raise _refuse_batch("start_dim")
         return (*x[:first], product(x[first : last + 1]), *x[last + 1 :])
+
+
+@op
+class Narrow(Op):
+    """A part of a dimension, `torch.narrow`: what lies from `start` to `start + length`."""
+
+    passes_on_memory = True
+
+    dim: int = integer("The dimension.", minimum=-8, maximum=8)
+    start: int = integer("Where the part begins, counted from 0.", minimum=0)
+    length: int = integer("Its size.")
+
+    def shape(self, *inputs: Shape) -> Shape:
+        """Return the shape with `length` in place of the size of `dim`."""
+        (x,) = inputs
+        dim = axis(self.dim, x)
+        if dim == 0:
+            raise _refuse_batch("dim")
+        size, end = x[dim], self.start + self.length
+        if not isinstance(size, int) or size < end:
+            message = f"start={self.start} and length={self.length} need {end} of the size {size}"
+            raise ShapeError("E0406", message, argument="length", inputs=(0,))
+        return (*x[:dim], self.length, *x[dim + 1 :])
+
+    def constructor(self) -> None:
+        """Write it in `forward`."""
+
+    def expression(self, inputs: tuple[Expression, ...]) -> Expression:
+        """Return ``x.narrow(2, 0, 4)``."""
+        return call(
+            Attribute(inputs[0], "narrow"), *map(formula, (self.dim, self.start, self.length))
+        )
 
 
 @op

@@ -107,9 +107,12 @@ class Proposals(nn.Module):
         objectness, deltas = objectness.detach().flatten(1), deltas.detach()
         grids = [grid_anchors(base, images, x) for base, x in zip(self.anchors, maps, strict=True)]
         counts = [len(grid) for grid in grids]
-        per_map = zip(objectness.split(counts, 1), deltas.split(counts, 1), grids, strict=True)
-        found = [self.of_map(*of, images) for of in per_map]
+        rows = objectness.split_with_sizes(counts, 1), deltas.split_with_sizes(counts, 1)
+        found = [self.of_map(*of, images) for of in zip(*rows, grids, strict=True)]
         scores, boxes = (torch.cat(of, dim=1) for of in zip(*found, strict=True))
+        side = max(images.shape[-2:])
+        shifts = [torch.full_like(of, i * side) for i, (of, _) in enumerate(found)]
+        scores = self.apart(scores, boxes + torch.cat(shifts, dim=1)[:, :, None])
         scores, best = scores.topk(min(self.keep, scores.shape[1]))
         boxes = take_rows(boxes, best).where(scores[:, :, None] > -torch.inf, 0)
         return functional.pad(boxes, (0, 0, 0, self.keep - boxes.shape[1]))
@@ -117,16 +120,19 @@ class Proposals(nn.Module):
     def of_map(
         self, scores: Tensor, deltas: Tensor, anchors: Tensor, images: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Return the best boxes of a map: scores (N, K), -inf if it goes, and boxes (N, K, 4)."""
+        """Return the best boxes of a map: scores (N, K), -inf if too small, and boxes (N, K, 4)."""
         scores, best = scores.topk(min(self.per_map, scores.shape[1]))
         boxes = decode_boxes(take_rows(deltas, best), anchors[best])
         boxes = clip_boxes(boxes, images)
         is_large = (boxes[..., 2:] - boxes[..., :2] >= self.smallest).all(dim=-1)
-        scores = scores.where(is_large, -torch.inf)
+        return scores.where(is_large, -torch.inf), boxes
+
+    def apart(self, scores: Tensor, boxes: Tensor) -> Tensor:
+        """Return scores (N, K), -inf where a better box overlaps by more than `iou`."""
         kept = [nms(of, by, self.iou) for of, by in zip(boxes, scores, strict=True)]
         gone = torch.full_like(scores, -torch.inf)
-        apart = [no.index_copy(0, k, by[k]) for no, k, by in zip(gone, kept, scores, strict=True)]
-        return torch.stack(apart), boxes
+        rows = zip(gone, kept, scores, strict=True)
+        return torch.stack([row.index_copy(0, best, by[best]) for row, best, by in rows])
 ''',
     imports=("import torch", "from torch.nn import functional", "from torchvision.ops import nms"),
     needs=(BASE_ANCHORS, CLIP, DECODE, GRID_ANCHORS, TAKE_ROWS),
@@ -197,7 +203,7 @@ class Proposals(Op):
     def _check_sizes(self, maps: int) -> None:
         """Refuse sizes that do not speak of each map in the same way."""
         if len(self.sizes) != maps:
-            message = f"sizes has {len(self.sizes)} rows, but {maps} maps arrive"
+            message = f"sizes has {len(self.sizes)} rows, and the maps that arrive are {maps}"
             help = "give `sizes` a list for each map, or take another number of maps"
             raise ShapeError("E0501", message, argument="sizes", help=help)
         counts = {len(row) for row in self.sizes}

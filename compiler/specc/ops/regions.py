@@ -7,14 +7,22 @@ from typing import TYPE_CHECKING
 
 from specc.ops.arguments import Pair, flag, integer, number, pair
 from specc.ops.base import Helper, Op, ShapeError, call, op
-from specc.ops.shapes import image
+from specc.ops.shapes import image, product
 from specc.values.dimensions import shape_text
-from specc.values.expression import Expression, Name
+from specc.values.expression import Attribute, Expression, Index, Literal, Name, Slice
 
 if TYPE_CHECKING:
     from specc.values.dimensions import Dim, Shape
 
-__all__ = ["IsBox", "MultiScaleRoIAlign", "RoIAlign", "RoIPool", "regions"]
+__all__ = [
+    "EachRegion",
+    "IsBox",
+    "MultiScaleRoIAlign",
+    "PerImage",
+    "RoIAlign",
+    "RoIPool",
+    "regions",
+]
 
 IS_BOX = Helper(
     "is_box",
@@ -66,9 +74,9 @@ class RoIAlign(nn.Module):
             self.sampling_ratio,
             self.aligned,
         )
-        return samples.unflatten(0, regions.shape[:2])
+        return torch.unflatten(samples, 0, regions.shape[:2])
 ''',
-    imports=("from torchvision.ops import roi_align",),
+    imports=("import torch", "from torchvision.ops import roi_align"),
     needs=(ROI_ROWS,),
 )
 
@@ -85,9 +93,9 @@ class RoIPool(nn.Module):
 
     def forward(self, x: Tensor, regions: Tensor) -> Tensor:
         pooled = roi_pool(x, roi_rows(regions), self.output_size, self.spatial_scale)
-        return pooled.unflatten(0, regions.shape[:2])
+        return torch.unflatten(pooled, 0, regions.shape[:2])
 ''',
-    imports=("from torchvision.ops import roi_pool",),
+    imports=("import torch", "from torchvision.ops import roi_pool"),
     needs=(ROI_ROWS,),
 )
 
@@ -127,8 +135,8 @@ class MultiScaleRoIAlign(nn.Module):
                 for x, here, stride in zip(maps, order, strides, strict=True)
             ]
         )
-        samples = torch.empty_like(samples).index_copy(0, torch.cat(order), samples)
-        return samples.unflatten(0, regions.shape[:2])
+        samples = torch.empty_like(samples).index_copy_(0, torch.cat(order), samples)
+        return torch.unflatten(samples, 0, regions.shape[:2])
 
     def places(self, regions: Tensor, maps: int) -> Tensor:
         """Return the number of the map that each region (N, R, 4) is read from: (N, R)."""
@@ -281,3 +289,55 @@ class IsBox(Op):
     def expression(self, inputs: tuple[Expression, ...]) -> Expression:
         """Return ``is_box(regions)``."""
         return call(Name(IS_BOX.name), inputs[0])
+
+
+@op
+class EachRegion(Op):
+    """Each region as an image of its own, (N, R, ...) to (N * R, ...): `torch.flatten(x, 0, 1)`.
+
+    Layers of maps take what was cut out for regions in this form; `PerImage` goes back.
+    """
+
+    passes_on_memory = True
+
+    def shape(self, *inputs: Shape) -> Shape:
+        """Return (N * R, ...)."""
+        (x,) = inputs
+        if len(x) < 3:
+            message = f"needs regions (N, R, ...); this is {shape_text(x, batch=True)}"
+            raise ShapeError("E0406", message, inputs=(0,))
+        return (product(x[:2]), *x[2:])
+
+    def constructor(self) -> None:
+        """Write it in `forward`."""
+
+    def expression(self, inputs: tuple[Expression, ...]) -> Expression:
+        """Return ``x.flatten(0, 1)``."""
+        return call(Attribute(inputs[0], "flatten"), Literal(0), Literal(1))
+
+
+@op
+class PerImage(Op):
+    """The regions of each image together again, (N * R, ...) to (N, R, ...), after `EachRegion`."""
+
+    inputs = ("x", "regions")
+    passes_on_memory = True
+
+    def shape(self, *inputs: Shape) -> Shape:
+        """Return (N, R, ...)."""
+        x, boxes = inputs
+        n, count = regions(boxes, 1)
+        if x[0] != product((n, count)):
+            message = (
+                f"needs a row for each region ({n}, {count}); this is {shape_text(x, batch=True)}"
+            )
+            raise ShapeError("E0406", message, inputs=(0, 1))
+        return (n, count, *x[1:])
+
+    def constructor(self) -> None:
+        """Write it in `forward`."""
+
+    def expression(self, inputs: tuple[Expression, ...]) -> Expression:
+        """Return ``torch.unflatten(x, 0, regions.shape[:2])``."""
+        sizes = Index(Attribute(inputs[1], "shape"), Slice(None, Literal(2)))
+        return call(Attribute(Name("torch"), "unflatten"), inputs[0], Literal(0), sizes)

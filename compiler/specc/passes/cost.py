@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from specc.values.dimensions import factor
+
 if TYPE_CHECKING:
     from specc.ir.graph import Graph, Node
     from specc.ops import Entry
+    from specc.values.dimensions import Shape
 
 __all__ = ["Costs", "Field", "count_cost"]
 
@@ -52,13 +55,19 @@ def count_cost(graph: Graph) -> Costs:
             entries = node.op.state()
             costs.state.update({f"{node.path}.{entry.name}": entry for entry in entries})
             costs.parameters[node.path] = sum(_size(e) for e in entries if e.is_parameter)
-        if node.shape is not None and all(isinstance(side, int) for side in node.shape[1:]):
+        if node.shape is not None and (rows := _rows(node.shape)) is not None:
             shapes = [graph[source].shape for source in node.inputs]
             if all(shape is not None for shape in shapes):
                 known = [shape for shape in shapes if shape is not None]
-                costs.macs[node.path] = node.op.macs(node.shape, *known)
+                costs.macs[node.path] = rows * node.op.macs(node.shape, *known)
         costs.is_complete = costs.is_complete and node.path in costs.macs
     return costs
+
+
+def _rows(shape: Shape) -> int | None:
+    """Return how many rows of a batch an image has, if all is known: one, or one a region."""
+    is_known = all(isinstance(side, int) for side in shape[1:])
+    return factor(shape[0]) if is_known and shape else None
 
 
 def _size(entry: Entry) -> int:

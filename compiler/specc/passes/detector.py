@@ -9,7 +9,7 @@ from specc.detector import COMPONENTS, Anchors, Component, Loss
 from specc.documents import Label, suggest
 from specc.ir.context import Reported
 from specc.ir.scope import Scope
-from specc.ir.tensors import Tensor, leaves
+from specc.ir.tensors import UNKNOWN, Tensor, leaves
 from specc.passes.component import read_component, settings
 from specc.passes.heads import PerMap, compare_heads
 from specc.values.dimensions import shape_text
@@ -26,7 +26,7 @@ __all__ = ["FORMAT", "Detector", "check_detector"]
 
 FORMAT = 1
 SLOTS = ("anchors", "coder", "match", "loss", "select")
-OUTPUTS = ("boxes", "classes", "centerness")
+OUTPUTS = ("boxes", "classes", "centerness", "objectness")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,7 @@ class _Checker:
         read = self.agree_on_keys(parts.get("loss"))
         classes = self.classes()
         anchors = parts.get("anchors")
+        self.agree_on_cells(anchors, parts)
         per_map = self.count(anchors, maps) if maps and isinstance(anchors, Anchors) else None
         if per_map is None:
             return None
@@ -101,15 +102,32 @@ class _Checker:
                 self.report.add("E0201", message, spec.detector[key].span, "not read", help=help)
         return read
 
+    def agree_on_cells(self, anchors: Component | None, parts: dict[str, Component | None]) -> None:
+        """Report parts that are made for anchors with cells, where the anchors have none."""
+        if not isinstance(anchors, Anchors) or anchors.with_cells:
+            return
+        for slot, part in parts.items():
+            if part is not None and part.needs_cells:
+                name = type(part).__name__
+                message = f"`{name}` needs each anchor's cell, which `{type(anchors).__name__}` leaves out"
+                help = "lay the anchors with `BoxPriors`, which tells the cells"
+                phrases = self.graph.spec.detector
+                also = [Label(phrases["anchors"].span, "without cells")]
+                self.report.add(
+                    "E0507", message, phrases[slot].span, "needs cells", help=help, also=also
+                )
+
     def classes(self) -> int | None:
         """Return `num_classes`, by which the runtime builds the model for a data set's classes."""
         root = self.graph.root
         param = root.spec.params.get("num_classes")
         count = root.params.get("num_classes")
+        if count is UNKNOWN:
+            return None
         if not isinstance(count, int) or isinstance(count, bool):
             label = "no `num_classes`" if param is None else "not a whole number"
             help = "add `num_classes: 21` to `params`, and give the heads as many columns"
-        elif "num_classes" not in root.used:
+        elif "num_classes" not in root.used and not self.graph.failed:
             label, help = "not used", "give the heads `num_classes` columns"
         elif "num_classes" in root.pinned:
             label, help = "decides the structure", "use it for numbers of channels only"

@@ -19,10 +19,15 @@ __all__ = ["PerMap", "compare_heads"]
 PerMap = list[tuple[tuple[int, int], int]]
 """Height and width of each map, and the anchors at each of its cells."""
 
-COLUMNS = {"boxes": 4, "classes": None, "centerness": 1}
+COLUMNS = {"boxes": 4, "classes": None, "centerness": 1, "objectness": 1}
 """Numbers of each anchor in an output; `None` for as many as there are classes."""
 
-WHAT = {"boxes": "boxes", "classes": "scores of boxes", "centerness": "center-ness of boxes"}
+WHAT = {
+    "boxes": "boxes",
+    "classes": "scores of boxes",
+    "centerness": "center-ness of boxes",
+    "objectness": "objectness of boxes",
+}
 
 
 def compare_heads(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
@@ -176,13 +177,10 @@ class _Figures:
 
     @cached_property
     def parts(self) -> set[str]:
-        """The paths of rows and of the modules that hold them."""
-        rows = {node.path for node in self.graph.nodes()}
-        return (
-            rows
-            | {path.rpartition(".")[0] for path in rows}
-            | {instance.path for instance in self.graph.instances()}
-        )
+        """The paths of rows, and of the modules and repeated rows that hold them."""
+        paths = {node.path for node in self.graph.nodes()}
+        paths |= {instance.path for instance in self.graph.instances()}
+        return paths | {path[: dot.start()] for path in paths for dot in re.finditer(r"\.", path)}
 
     @cached_property
     def shapes(self) -> dict[str, Shape]:

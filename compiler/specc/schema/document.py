@@ -43,7 +43,8 @@ _ROW_BLOCK: dict[str, Any] = {
         "additionalProperties": _EXPRESSION,
     },
     "first": _named("Arguments of the first of the repeated instances.", _EXPRESSION),
-    "for": _named("Lists to walk over, with a name for the item.", _EXPRESSION),
+    "for": _named("Lists to walk over, with a name for the item.", _EXPRESSION)
+    | {"minProperties": 1},
     "init": _named(
         "Initial values of the op's tensors: `{weight: normal_(std=0.01), bias: zeros_()}`.",
         {"title": "a call, such as `normal_(std=0.01)`", "type": "string"},
@@ -164,6 +165,7 @@ def document_schema() -> dict[str, Any]:
             "boxes": _text("The output with the offsets."),
             "classes": _text("The output with the scores."),
             "centerness": _text("The output with the center-ness, of a loss that reads it."),
+            "objectness": _text("The output with the objectness, of a loss that reads it."),
         }
         | {slot: _text(doc) for slot, doc in _SLOTS.items()},
         "additionalProperties": False,

@@ -8,8 +8,9 @@ so that a backbone of stride 32 shows ``ceil(H/32)``.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from string import ascii_letters
 
-__all__ = ["Dim", "Shape", "Size", "floor_divide", "multiply", "shape_text", "shift"]
+__all__ = ["Dim", "Shape", "Size", "factor", "floor_divide", "multiply", "shape_text", "shift"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,17 @@ def multiply(size: Dim, by: int) -> Dim:
             return Size(f"{by}{size.name}")
         return Size(f"{by}*{size}")
     return size * by
+
+
+def factor(size: Dim) -> int | None:
+    """Return what a name is multiplied by, 5 for ``5N``; nothing if that is a name as well.
+
+    A number is a batch that the spec has fixed, and counts as a name does.
+    """
+    if isinstance(size, int):
+        return 1
+    number = size.name.rstrip("_" + ascii_letters)
+    return int(number or 1) if number.isdigit() or not number else None
 
 
 def shape_text(shape: Shape, *, batch: bool = False) -> str:

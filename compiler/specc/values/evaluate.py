@@ -287,6 +287,11 @@ class Evaluator:
             self._fail("a whole number is needed here", node.at)
         return int(value)
 
+    def _parts(self, node: Expression) -> object:
+        """Return a value, a module's result as the list of its outputs."""
+        value = self(node)
+        return cast("Tapped", value).item(slice(None), node.at) if hasattr(value, "item") else value
+
     def _call(self, node: Call) -> object:
         name = node.function.id if isinstance(node.function, Name) else None
         if name not in FUNCTIONS:
@@ -295,7 +300,7 @@ class Evaluator:
             raise ExpressionError(message, node.function.at, f"there are {_KNOWN}", "E0213")
         if node.keywords:
             self._fail(f"`{name}` takes no keywords", node.at, "give the values alone, in order")
-        values = [self(argument) for argument in node.arguments]
+        values = [self._parts(argument) for argument in node.arguments]
         try:
             value = FUNCTIONS[name](*values)
         except (ValueError, OverflowError) as error:

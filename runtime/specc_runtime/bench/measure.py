@@ -2,7 +2,7 @@
 
 import statistics
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -217,14 +217,14 @@ class _Bench:
         peak = matmul_peak(self.device, torch.bfloat16 if bf16 else torch.float32)
         speed = statistics.median(self.recipe.batch / sum(step.values()) for step in steps)
         return {
-            "gflop_per_image": round(flops / 1e9, 3),
+            "gflop_per_image": round(flops / 1e9, 6),
             "matmul_peak_tflops": round(peak / 1e12, 3),
             "mfu": round(speed * flops / peak, 4),
         }
 
 
 @contextmanager
-def _dataset(job: Job) -> Iterator[Dataset]:
+def _dataset(job: Job) -> Generator[Dataset]:
     """The data set asked for, or drawn shapes while they are needed."""
     memory = job.recipe.cache * 2**20
     if job.data:

@@ -50,8 +50,8 @@ def training(detector: Detector, recipe: Recipe, watch: Stopwatch) -> Step:
     compiled, _ = can_compile(recipe.compile, stepper.device)
     if not compiled:
         _watch(detector, watch, "loss")
-    stepper.optimizer.register_step_pre_hook(lambda *_: watch.lap("backward"))
-    stepper.optimizer.register_step_post_hook(lambda *_: watch.lap("optimizer"))
+    stepper.optimizer.register_step_pre_hook(_end(watch, "backward"))
+    stepper.optimizer.register_step_post_hook(_end(watch, "optimizer"))
     steps = itertools.count()
 
     def take(batch: Batch) -> None:
@@ -85,8 +85,17 @@ def _watch(detector: Detector, watch: Stopwatch, method: str, phase: str | None 
         return result
 
     setattr(detector, method, watched)
-    detector.register_forward_pre_hook(lambda *_: watch.lap("copy"))
-    detector.register_forward_hook(lambda *_: watch.lap("forward"))
+    detector.register_forward_pre_hook(_end(watch, "copy"))
+    detector.register_forward_hook(_end(watch, "forward"))
+
+
+def _end(watch: Stopwatch, phase: str) -> Callable[..., None]:
+    """A hook that ends a phase, whatever it is called with."""
+
+    def end(*_: object) -> None:
+        watch.lap(phase)
+
+    return end
 
 
 def _nothing(_: str) -> None:

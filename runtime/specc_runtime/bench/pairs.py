@@ -16,7 +16,8 @@ def alternate(ours: Callable[[], T], theirs: Callable[[], T], pairs: int) -> lis
 
     Who goes first changes from pair to pair.
     """
-    ours(), theirs()
+    ours()
+    theirs()
     measured: list[tuple[T, T]] = []
     for number in range(pairs):
         if number % 2:

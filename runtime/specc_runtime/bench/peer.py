@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import detection
+from torchvision.models import detection  # pyright: ignore[reportMissingTypeStubs]
 
 from specc_runtime.data import Batch
 from specc_runtime.model import Detector
@@ -92,7 +92,7 @@ def training(
         total.item()
         optimizer.zero_grad()
         total.backward()  # pyright: ignore[reportUnknownMemberType]
-        optimizer.step()
+        optimizer.step()  # pyright: ignore[reportUnknownMemberType]
 
     return take
 

@@ -38,9 +38,7 @@ class Stopwatch:
         """Seconds by phase of each step, in order; what was measured is forgotten."""
         self.wait()
         steps: list[dict[str, float]] = [{} for _ in range(self._steps)]
-        for (_, _, before), (step, phase, after) in zip(
-            self._marks, self._marks[1:], strict=False
-        ):
+        for (_, _, before), (step, phase, after) in zip(self._marks, self._marks[1:], strict=False):
             phases = steps[step - 1]
             phases[phase] = phases.get(phase, 0.0) + _seconds(before, after)
         self._steps, self._marks = 0, []

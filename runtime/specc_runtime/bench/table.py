@@ -6,19 +6,17 @@ from typing import Any
 def table(figures: dict[str, Any]) -> str:
     """Lines that say what was measured, then speed, phases, use of the device and memory."""
     height, width = figures["size"]
-    lines = [
+    setting = (
         f"{figures['model']}: {figures['mode']}, batch {figures['batch']} of {height}x{width}, "
-        f"{figures['precision']}, {figures['device']}, {figures['threads']} threads",
-        f"{_interval(figures['images_per_second'], ',.1f')} images/s",
-        "",
-        *_phases(figures["phases_ms"]),
-    ]
+        f"{figures['precision']}, {figures['device']}, {figures['threads']} threads"
+    )
+    speed = f"{_interval(figures['images_per_second'], ',.1f')} images/s"
+    lines = [setting, speed, "", *_phases(figures["phases_ms"]), ""]
     if "mfu" in figures:
-        lines += [
-            "",
+        lines.append(
             f"{figures['mfu']:.1%} of the {figures['matmul_peak_tflops']:,.3f} TFLOP/s that matrix "
-            f"products reach here; {figures['gflop_per_image']:,.2f} GFLOP an image",
-        ]
+            f"products reach here; {figures['gflop_per_image']:,.2f} GFLOP an image"
+        )
     memory = figures["memory"]
     on_device = memory["peak_device"]
     lines.append(

@@ -43,8 +43,7 @@ def read_splits(
         if name not in layout.sources:
             raise DataError(f"`{name}`: no such split (there: {', '.join(layout.sources)})")
         report = Report(name)
-        records = reader.read(name, report)
-        classes = layout.names or reader.classes()
+        records, classes = reader.read(name, report), reader.classes()
         annotations = scan(records, classes, limits, report)
         report.take(annotations)
         found[name] = Split(classes, annotations, report, limits)
@@ -56,21 +55,25 @@ def check(layout: Layout, limits: Limits = USUAL_LIMITS) -> dict[str, Split]:
     splits = read_splits(layout, limits)
     owners: dict[bytes, tuple[str, Path]] = {}
     for name, split in splits.items():
-        for sample in list(split.annotations):
-            try:
-                decode(sample.path, sample.apply_exif)
-            except UnreadableImage as error:
-                split.report.note(Fault.BAD_IMAGE, str(error))
-                split.annotations.remove(sample)
-                continue
-            owner, twin = owners.setdefault(_digest(sample.path), (name, sample.path))
-            if twin != sample.path:
-                fault = Fault.SAME_IMAGE if owner == name else Fault.SHARED_IMAGE
-                split.report.note(fault, f"{sample.path.name} ({owner}: {twin.name})")
-            elif owner != name:
-                split.report.note(Fault.SHARED_IMAGE, f"{sample.path.name} ({owner})")
+        split.annotations[:] = [a for a in split.annotations if _can_be_read(a, split.report)]
         split.report.take(split.annotations)
+        for sample in split.annotations:
+            owner, twin = owners.setdefault(_digest(sample.path), (name, sample.path))
+            where = f"{sample.path.name} ({owner}: {twin.name})"
+            if owner != name:
+                split.report.note(Fault.SHARED_IMAGE, where)
+            elif twin != sample.path:
+                split.report.note(Fault.SAME_IMAGE, where)
     return splits
+
+
+def _can_be_read(sample: Annotation, report: Report) -> bool:
+    try:
+        decode(sample.path, sample.apply_exif)
+    except UnreadableImage as error:
+        report.note(Fault.BAD_IMAGE, str(error))
+        return False
+    return True
 
 
 def _digest(path: Path) -> bytes:

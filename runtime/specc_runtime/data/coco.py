@@ -39,6 +39,7 @@ from specc_runtime.data.records import (
 )
 from specc_runtime.data.report import DataError, Fault, Report
 
+_MALFORMED = (BadAnnotation, KeyError, OverflowError, TypeError, ValueError)
 _ROBOFLOW = "_annotations.coco.json"
 
 
@@ -56,15 +57,18 @@ def locate(root: Path) -> dict[str, Source]:
 
 
 class CocoReader:
-    """Reads the splits of `sources`; see the module."""
+    """Reads the splits of `sources`; see the module. `names` go before those of the files."""
 
-    def __init__(self, sources: Sources, limits: Limits) -> None:
+    def __init__(self, sources: Sources, limits: Limits, names: tuple[str, ...] = ()) -> None:
         self._sources = sources
+        self._names = names
         self._document = cache(partial(_load, max_bytes=limits.max_table_bytes))
 
     def classes(self) -> tuple[str, ...]:
         """The names of the categories in the order of their ids."""
-        first, *others = {source.annotations for source in self._sources.values()}
+        if self._names:
+            return self._names
+        first, *others = sorted({source.annotations for source in self._sources.values()})
         categories = self._categories(first)
         for other in others:
             if self._categories(other) != categories:
@@ -84,7 +88,7 @@ class CocoReader:
             try:
                 image, marked = _object(item, names)
                 objects[image].append(marked)
-            except (KeyError, TypeError, ValueError) as error:
+            except _MALFORMED as error:
                 report.note(Fault.BAD_OBJECT, f"{file} annotations[{number}] ({_why(error)})")
         records: list[Record] = []
         for number, item in enumerate(document["images"]):
@@ -92,7 +96,7 @@ class CocoReader:
                 found = tuple(objects.pop(item["id"], ()))
                 image = below(source.images, str(item["file_name"]))
                 records.append(Record(f"{file} {image.name}", image, found, _size(item)))
-            except (BadAnnotation, KeyError, TypeError, ValueError) as error:
+            except _MALFORMED as error:
                 report.note(Fault.BAD_ANNOTATION, f"{file} images[{number}] ({_why(error)})")
         for image, orphans in objects.items():
             for marked in orphans:
@@ -104,7 +108,7 @@ class CocoReader:
             return {
                 int(item["id"]): str(item["name"]) for item in self._document(path)["categories"]
             }
-        except (KeyError, TypeError, ValueError) as error:
+        except _MALFORMED as error:
             raise DataError(f"{path}: a category is malformed: {_why(error)}") from error
 
 

@@ -28,6 +28,16 @@ def photometric(images: Tensor, seed: int, epoch: int, indices: Tensor) -> Tenso
         indices: int64 [B], the samples' indices, on the device of `images`.
     """
     draws = uniform(seed, epoch, indices, count=9)
+    if images.device.type != "cpu" or torch.compiler.is_compiling():
+        return _distort(images, draws)
+    found = torch.empty_like(images, dtype=torch.float32)
+    for i in range(len(images)):  # one image's planes stay in the processor's cache
+        found[i] = _distort(images[i : i + 1].contiguous(), draws[i : i + 1])[0]
+    return found
+
+
+def _distort(images: Tensor, draws: Tensor) -> Tensor:
+    """`photometric` by the numbers drawn, [B, 9]."""
     chance, amount = draws[:, :5], draws[:, 5:]
     signed = amount * 2 - 1
     brightness = _when(chance[:, 0], _BRIGHTNESS * signed[:, 0], neutral=0.0)
@@ -36,10 +46,10 @@ def photometric(images: Tensor, seed: int, epoch: int, indices: Tensor) -> Tenso
     hue = _when(chance[:, 3], _HUE * signed[:, 3], neutral=0.0)
     late = chance[:, 4] < 0.5
 
-    x = (images.float() + _each(brightness)).clamp(0, 255)
-    x = (x * _each(contrast.masked_fill(late, 1.0))).clamp(0, 255)
+    x = (images.float() + _each(brightness)).clamp_(0, 255)
+    x = (x * _each(contrast.masked_fill(late, 1.0))).clamp_(0, 255)
     x = turn_colours(x, _each(saturation)[:, 0], _each(hue)[:, 0])
-    return (x * _each(contrast.masked_fill(~late, 1.0))).clamp(0, 255)
+    return (x * _each(contrast.masked_fill(~late, 1.0))).clamp_(0, 255)
 
 
 def turn_colours(x: Tensor, saturation: Tensor, hue: Tensor) -> Tensor:

@@ -2,25 +2,15 @@
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
 
-from specc_runtime.data import coco, table, voc, yolo
 from specc_runtime.data.check import Split
 from specc_runtime.data.dataset import Annotation
+from specc_runtime.data.formats import FORMATS
 from specc_runtime.data.images import decode, read_header
 from specc_runtime.data.report import DataError
-
-Write = Callable[[Path, str, Sequence[str], Sequence[tuple[str, Annotation]]], dict[str, str]]
-
-_WRITE: dict[str, tuple[str, Write]] = {
-    "voc": ("JPEGImages", voc.write),
-    "coco": ("images", coco.write),
-    "yolo": ("images/{split}", yolo.write),
-    "csv": ("images", table.write),
-}
 
 
 def convert(splits: dict[str, Split], to: str, root: Path) -> None:
@@ -35,17 +25,17 @@ def convert(splits: dict[str, Split], to: str, root: Path) -> None:
     """
     if root.exists() and any(root.iterdir()):
         raise DataError(f"{root}: not empty: give a new folder")
-    folder, write = _WRITE[to]
+    kind = FORMATS[to]
     taken: set[str] = set()
     classes = next(iter(splits.values())).classes
     lines = [f"format: {to}", f"names: {json.dumps(classes, ensure_ascii=False)}"]
     for split, found in splits.items():
         named = [(_free(sample.path, taken), sample) for sample in found.annotations]
-        images = root / folder.format(split=split)
+        images = root / kind.images.format(split=split)
         images.mkdir(parents=True, exist_ok=True)
         for name, sample in named:
             _copy(sample, images / name)
-        parts = write(root, split, classes, named)
+        parts = kind.write(root, split, classes, named)
         lines.append(f"{split}: {json.dumps(parts)}")
     (root / "data.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
 

@@ -12,25 +12,18 @@ files for other programs have, are passed over; nothing is ever downloaded or ru
 """
 
 import os
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from specc.documents import Mapping as MappingNode
 from specc.documents import Node, Sequence, load, plain, suggest
-from specc_runtime.data import coco, table, voc, yolo
+from specc_runtime.data import yolo
 from specc_runtime.data.dataset import USUAL_LIMITS, Dataset, Limits
-from specc_runtime.data.records import Reader, Record, Source, Sources
+from specc_runtime.data.formats import FORMATS
+from specc_runtime.data.records import Reader, Source, Sources
 from specc_runtime.data.report import DataError, Report
 from specc_runtime.data.scan import scan
 
-FORMATS = ("voc", "coco", "yolo", "csv")
-_LOCATE: Mapping[str, Callable[[Path], dict[str, Source]]] = {
-    "voc": voc.locate,
-    "coco": coco.locate,
-    "yolo": yolo.locate,
-    "csv": table.locate,
-}
 _FILES = ("data.yaml", "data.yml", "dataset.yaml")
 _KEYS = ("format", "path", "names")
 _PASSED_OVER = ("nc", "download", "roboflow")
@@ -53,17 +46,9 @@ class Layout:
         usual = tuple(split for split in _USUAL_SPLITS if split in self.sources)
         return usual or tuple(self.sources)
 
-    def reader(self, limits: Limits = USUAL_LIMITS) -> Reader:
-        """What reads the annotations."""
-        match self.format:
-            case "coco":
-                return coco.CocoReader(self.sources, limits)
-            case "yolo":
-                return yolo.YoloReader(self.sources, limits, self.names)
-            case "csv":
-                return table.TableReader(self.sources, limits)
-            case _:
-                return voc.VocReader(self.sources, limits)
+    def reader(self, limits: Limits = USUAL_LIMITS, classes: tuple[str, ...] = ()) -> Reader:
+        """What reads the annotations; `classes` go before the names given and those in the files."""
+        return FORMATS[self.format].reader(self.sources, limits, classes or self.names)
 
 
 def locate(root: str | os.PathLike[str]) -> Layout:
@@ -78,16 +63,13 @@ def locate(root: str | os.PathLike[str]) -> Layout:
         return _described(path)
     if file := next((path / name for name in _FILES if (path / name).is_file()), None):
         return _described(file)
-    for name, find in _LOCATE.items():
-        if sources := find(path):
+    for name, kind in FORMATS.items():
+        if sources := kind.locate(path):
             return Layout(path, name, sources)
-    raise DataError(
-        f"{path}: "
-        + ("no such folder" if not path.is_dir() else _UNKNOWN.format(", ".join(FORMATS)))
-    )
-
-
-_UNKNOWN = "no data set in a layout that is known ({}): describe it in a data.yaml"
+    if not path.is_dir():
+        raise DataError(f"{path}: no such folder")
+    known = ", ".join(FORMATS)
+    raise DataError(f"{path}: not laid out as one of {known}: describe it in a data.yaml")
 
 
 def open_dataset(
@@ -117,10 +99,10 @@ def open_dataset(
         there = ", ".join(layout.sources) or "none"
         raise DataError(f"{layout.root}: `{split}`: no such split (there: {there})")
     report = Report(split)
-    reader = layout.reader(limits)
-    records: list[Record] = reader.read(split, report)
-    names = classes or layout.names or reader.classes()
-    return Dataset(names, scan(records, names, limits, report), report, limits, cache_bytes)
+    reader = layout.reader(limits, classes or ())
+    records, names = reader.read(split, report), reader.classes()
+    samples = scan(records, names, limits, report)
+    return Dataset(names, samples, report, limits, cache_bytes)
 
 
 def _described(path: Path) -> Layout:

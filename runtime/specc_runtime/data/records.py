@@ -72,10 +72,14 @@ Sources = Mapping[str, Source]
 """The source of each split, by name."""
 
 
+_LONGEST_NAME = 255  # bytes, on Linux and macOS
+
+
 def below(folder: Path, name: str) -> Path:
     """The file of that name below a folder. Raises `BadAnnotation` for a name that leads out of it."""
     path = Path(name.replace("\\", "/"))
-    if not name or path.is_absolute() or ".." in path.parts:
+    too_long = any(len(part.encode()) > _LONGEST_NAME for part in path.parts)
+    if not name or path.is_absolute() or ".." in path.parts or too_long:
         raise BadAnnotation(f"`{name}` is no file name below {folder.name}")
     return folder / path
 

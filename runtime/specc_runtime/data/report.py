@@ -86,7 +86,7 @@ class Report:
         finding = self.findings.setdefault(fault, Finding())
         finding.count += 1
         if len(finding.examples) < self.examples_kept:
-            finding.examples.append(where)
+            finding.examples.append(_printable(where))
 
     def count(self, fault: Fault) -> int:
         """How often `fault` occurred."""
@@ -140,3 +140,8 @@ class Report:
                 if (found := self.findings.get(fault))
             ],
         }
+
+
+def _printable(text: str) -> str:
+    """The text with all that a terminal would obey, or could not show, escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -46,14 +46,17 @@ def locate(root: Path) -> dict[str, Source]:
 
 
 class TableReader:
-    """Reads the splits of `sources`; see the module."""
+    """Reads the splits of `sources`; see the module. `names` go before those of the files."""
 
-    def __init__(self, sources: Sources, limits: Limits) -> None:
+    def __init__(self, sources: Sources, limits: Limits, names: tuple[str, ...] = ()) -> None:
         self._sources = sources
+        self._names = names
         self._rows = cache(partial(_rows, max_bytes=limits.max_table_bytes))
 
     def classes(self) -> tuple[str, ...]:
         """The names in all files, sorted."""
+        if self._names:
+            return self._names
         files = {source.annotations for source in self._sources.values()}
         return tuple(sorted({row["class"] for file in files for row in self._rows(file)} - {""}))
 

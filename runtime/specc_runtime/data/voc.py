@@ -36,14 +36,17 @@ def locate(root: Path) -> dict[str, Source]:
 
 
 class VocReader:
-    """Reads the splits of `sources`; see the module."""
+    """Reads the splits of `sources`; see the module. `names` go before those of the files."""
 
-    def __init__(self, sources: Sources, limits: Limits) -> None:
+    def __init__(self, sources: Sources, limits: Limits, names: tuple[str, ...] = ()) -> None:
         self._sources = sources
+        self._names = names
         self._document = cache(partial(_read, max_bytes=limits.max_annotation_bytes))
 
     def classes(self) -> tuple[str, ...]:
         """The names found in all annotations, sorted."""
+        if self._names:
+            return self._names
         folders = {source.annotations for source in self._sources.values()}
         documents = [
             self._document(path) for folder in sorted(folders) for path in folder.glob("*.xml")

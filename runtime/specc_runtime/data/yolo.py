@@ -58,10 +58,10 @@ class YoloReader:
         names: of the classes; by default those of a `classes.txt` beside `images`.
     """
 
-    def __init__(self, sources: Sources, limits: Limits, names: Sequence[str] = ()) -> None:
+    def __init__(self, sources: Sources, limits: Limits, names: tuple[str, ...] = ()) -> None:
         self._sources = sources
         self._limits = limits
-        self._names = tuple(names)
+        self._names = names
 
     def classes(self) -> tuple[str, ...]:
         """The names, in their order."""

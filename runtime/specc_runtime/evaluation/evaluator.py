@@ -1,7 +1,7 @@
 """Collects detections batch by batch, then scores them against the data set's annotations."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from specc_runtime.data import Dataset
 from specc_runtime.evaluation.coco_ap import coco_library, coco_precision
-from specc_runtime.evaluation.voc_ap import Objects, average_precision
+from specc_runtime.evaluation.voc_ap import Curve, Objects, average_precision, curve
 
 Metric = Literal["voc", "voc07", "coco"]
 METRICS: tuple[str, ...] = get_args(Metric)
@@ -98,26 +98,29 @@ class Evaluator:
         truth = [self._dataset.annotations[index] for index in self._found]
         return coco_precision(truth, *self._columns(), classes=len(self._dataset.classes))
 
+    def curves(self) -> dict[str, Curve | None]:
+        """Recall and precision at IoU 0.5 by class name; None for a class without objects."""
+        found = (curve(*of_class) for of_class in self._by_class())
+        return dict(zip(self._dataset.classes, found, strict=True))
+
     def _voc(self) -> np.ndarray:
         """AP [C] at IoU 0.5."""
+        eleven_points = self._metric == "voc07"
+        found = [average_precision(*c, eleven_points=eleven_points) for c in self._by_class()]
+        return np.array(found)
+
+    def _by_class(self) -> Iterator[tuple[dict[int, Objects], np.ndarray, np.ndarray, np.ndarray]]:
+        """Each class's objects by image, and image, box and score of its detections."""
         truth = [self._dataset.annotations[index] for index in self._found]
         images, boxes, scores, labels = self._columns()
-        result = np.empty(len(self._dataset.classes))
-        for label in range(len(result)):
+        for label in range(len(self._dataset.classes)):
             objects = {
                 number: Objects(found.boxes[mine], found.difficult[mine])
                 for number, found in enumerate(truth)
                 if (mine := found.labels == label).any()
             }
             mine = labels == label
-            result[label] = average_precision(
-                objects,
-                images[mine],
-                boxes[mine],
-                scores[mine],
-                eleven_points=self._metric == "voc07",
-            )
-        return result
+            yield objects, images[mine], boxes[mine], scores[mine]
 
     def _columns(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """All detections: image (in order of `add`), box, score and label of each."""

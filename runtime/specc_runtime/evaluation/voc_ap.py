@@ -5,6 +5,7 @@ are x1 y1 x2 y2 with x1 = xmin - 1 and x2 = xmax, which makes the kit's "+ 1" wi
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,6 +16,14 @@ class Objects:
 
     boxes: np.ndarray
     difficult: np.ndarray
+
+
+class Curve(NamedTuple):
+    """What the detections of a class reach, those up to each of them taken: three arrays [D]."""
+
+    scores: np.ndarray  # falling
+    recall: np.ndarray
+    precision: np.ndarray
 
 
 def average_precision(
@@ -39,15 +48,30 @@ def average_precision(
     Returns:
         AP in 0..1; NaN if the class has no object that counts.
     """
+    found = curve(truth, images, boxes, scores, min_overlap)
+    if found is None:
+        return float("nan")
+    return _eleven_points(*found[1:]) if eleven_points else area(*found[1:])
+
+
+def curve(
+    truth: dict[int, Objects],
+    images: np.ndarray,
+    boxes: np.ndarray,
+    scores: np.ndarray,
+    min_overlap: float = 0.5,
+) -> Curve | None:
+    """What one class's detections reach; None if it has no object that counts.
+
+    Arguments are those of `average_precision`.
+    """
     positives = sum(int((~objects.difficult).sum()) for objects in truth.values())
     if positives == 0:
-        return float("nan")
+        return None
     order = np.argsort(-scores, kind="stable")
     hits, misses = _judge(truth, images[order], boxes[order], min_overlap)
     hits, misses = hits.cumsum(), misses.cumsum()
-    recall = hits / positives
-    precision = hits / np.maximum(hits + misses, 1)
-    return _eleven_points(recall, precision) if eleven_points else _area(recall, precision)
+    return Curve(scores[order], hits / positives, hits / np.maximum(hits + misses, 1))
 
 
 def _judge(
@@ -80,7 +104,7 @@ def _judge(
     return hits, misses
 
 
-def _area(recall: np.ndarray, precision: np.ndarray) -> float:
+def area(recall: np.ndarray, precision: np.ndarray) -> float:
     """Area under the curve once precision is made to fall monotonically (VOC2010 on)."""
     recall = np.concatenate([[0.0], recall, [1.0]])
     precision = np.concatenate([[0.0], precision, [0.0]])

@@ -5,9 +5,9 @@ from specc_runtime.losses.fcos import FCOSLoss
 from specc_runtime.losses.focal import FocalLoss
 from specc_runtime.losses.multibox import MultiBoxLoss
 from specc_runtime.losses.ohem import OHEM
-from specc_runtime.losses.yolo import YOLOLoss
+from specc_runtime.losses.yolo import YOLOLoss, YOLOv2Loss
 
-Loss = EfficientDetLoss | FCOSLoss | FocalLoss | MultiBoxLoss | OHEM | YOLOLoss
+Loss = EfficientDetLoss | FCOSLoss | FocalLoss | MultiBoxLoss | OHEM | YOLOLoss | YOLOv2Loss
 
 KINDS: dict[str, type[Loss]] = {
     "EfficientDetLoss": EfficientDetLoss,
@@ -16,6 +16,7 @@ KINDS: dict[str, type[Loss]] = {
     "MultiBoxLoss": MultiBoxLoss,
     "OHEM": OHEM,
     "YOLOLoss": YOLOLoss,
+    "YOLOv2Loss": YOLOv2Loss,
 }
 
 __all__ = [
@@ -27,4 +28,5 @@ __all__ = [
     "Loss",
     "MultiBoxLoss",
     "YOLOLoss",
+    "YOLOv2Loss",
 ]

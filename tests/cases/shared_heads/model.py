@@ -3,8 +3,8 @@
 Emitted by specc from shared_heads/spec.yaml: change the spec, not this file.
 
     images (N, 3, H, W) -> scores [(N, 6, ceil(H/4), ceil(W/4)), (N, 6, ceil(H/8), ceil(W/8)),
-    (N, 6, ceil(H/16), ceil(W/16)), (N, 6, ceil(H/32), ceil(W/32))], deltas
-    [(N, 8, ceil(H/4), ceil(W/4)), (N, 8, ceil(H/8), ceil(W/8)),
+    (N, 6, ceil(H/16), ceil(W/16)), (N, 6, ceil(H/32), ceil(W/32))],
+    deltas [(N, 8, ceil(H/4), ceil(W/4)), (N, 8, ceil(H/8), ceil(W/8)),
     (N, 8, ceil(H/16), ceil(W/16)), (N, 8, ceil(H/32), ceil(W/32))]
     160,462 parameters
 """

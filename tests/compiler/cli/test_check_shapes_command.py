@@ -1,9 +1,12 @@
 """`specc check-shapes`: the table, and the same as JSON."""
 
 import json
+import subprocess
+from pathlib import Path
+from typing import Any
 
 import pytest
-from commands import specc
+from commands import GOOD, Done, specc
 
 Capture = pytest.CaptureFixture[str]
 
@@ -82,3 +85,91 @@ def test_json_of_several_specs_is_an_object_a_line(capsys: Capture) -> None:
     assert [report.get("name") for report in reports] == ["net", "net", None, "net_big"]
     codes = [[found["code"] for found in report["diagnostics"]] for report in reports]
     assert codes == [[], ["E0205"], ["E0101"], []]
+
+
+def test_verifying_open_sizes_needs_an_input(capsys: Capture, tmp_path: Path) -> None:
+    path = tmp_path / "open.yaml"
+    path.write_text(GOOD.replace("32, 32", "H, W").replace(" -> 30", ""))
+    done = specc(capsys, "check-shapes", path, "--verify")
+    assert done.code == 2
+    assert done.err == (
+        "specc check-shapes: --verify needs a height and a width: net leaves them open; "
+        "add --input 512\n"
+    )
+
+
+SHARED = """\
+specc: 1
+name: net
+inputs: {left: [N, 1, 32, 32], right: [N, 1, 16, 16], regions: [N, R, 4]}
+layers:
+  both:
+    for: {map: "[left, right]"}
+    shared: true
+    op: Block()(map)
+  pair: Cat(2)(regions, regions)
+outputs: {maps: both, pair: pair}
+modules:
+  Block:
+    layers:
+      conv: Conv2d(_, 8, 3, padding=1)
+      pool: MaxPool2d(2)
+"""
+
+
+def verified(capsys: Capture, folder: Path) -> Done:
+    pytest.importorskip("specc_runtime")
+    path = folder / "shared.yaml"
+    path.write_text(SHARED)
+    return specc(capsys, "check-shapes", path, "--verify")
+
+
+def test_verify_compares_every_call_and_every_output(capsys: Capture, tmp_path: Path) -> None:
+    done = verified(capsys, tmp_path)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.endswith(
+        "verified: 4 of 4 layers, 2 of 2 modules, 2 of 2 outputs give the inferred shape\n"
+        "seen only through what reads them, being no layers of PyTorch: 1 Cat\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "differs"),
+    [
+        ("[[2, 8, 8, 8]]]", "[[2, 8, 7, 8]]]", "both@1.pool: inferred 8x8x8, torch gives 8x7x8"),
+        ("[[2, 8, 16, 16]]]", "[]]", "both@1.conv: inferred 8x16x16, torch gives nothing"),
+        ("[2, 3, 8]", "[2, 3, 4]", "pair: inferred 3x8, torch gives 3x4"),
+        ("[2, 3, 8]", "[2, 3]", "pair: inferred 3x8, torch gives 3"),
+        ("[2, 3, 8]", "[2, null, 8]", ""),
+    ],
+)
+def test_verify_tells_what_differs(
+    right: str,
+    wrong: str,
+    differs: str,
+    capsys: Capture,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = subprocess.run
+
+    def altered(*command: Any, **options: Any) -> subprocess.CompletedProcess[str]:
+        done = run(*command, **options)
+        assert right in done.stdout
+        done.stdout = done.stdout.replace(right, wrong, 1)
+        return done
+
+    monkeypatch.setattr("specc.cli.verify.subprocess.run", altered)
+    done = verified(capsys, tmp_path)
+    assert (done.code, done.err.strip()) == (1 if differs else 0, differs)
+
+
+def test_verify_says_in_a_line_why_it_cannot(
+    capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failed(*command: Any, **_: Any) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess(command, 1, "", "Warning: old\nerror: `pool` fails\n")
+
+    monkeypatch.setattr("specc.cli.verify.subprocess.run", failed)
+    done = verified(capsys, tmp_path)
+    assert (done.code, done.err) == (1, "specc check-shapes: cannot verify net: `pool` fails\n")

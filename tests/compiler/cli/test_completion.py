@@ -10,7 +10,7 @@ from commands import GOOD, specc
 from specc.cli.main import COMMANDS
 from specc.cli.words import commands
 from specc.documents import CODES
-from specc.ops import OPS
+from specc.ops import INITIALIZERS, OPS
 
 Capture = pytest.CaptureFixture[str]
 
@@ -61,7 +61,7 @@ def test_choices(script: Path) -> None:
 
 
 def test_ops_and_codes(script: Path) -> None:
-    assert set(offered(script, "ops", "")) == set(OPS)
+    assert set(offered(script, "ops", "")) == {*OPS, *INITIALIZERS}
     assert offered(script, "explain", "E041") == [c for c in CODES if c.startswith("E041")]
 
 

@@ -8,7 +8,7 @@ from commands import specc
 
 from specc.documents import CODES
 from specc.library import zoo
-from specc.ops import OPS
+from specc.ops import INITIALIZERS, OPS
 
 Capture = pytest.CaptureFixture[str]
 
@@ -43,15 +43,15 @@ class TestOps:
         assert done.code == 0
         assert "\n  Conv2d " in f"\n{done.out}"
         listed = {line.split()[0] for line in done.out.splitlines() if line.startswith("  ")}
-        assert listed == set(OPS)
+        assert listed == {*OPS, *INITIALIZERS}
 
-    @pytest.mark.parametrize("op", OPS)
+    @pytest.mark.parametrize("op", [*OPS, *INITIALIZERS])
     def test_entry(self, op: str, capsys: Capture) -> None:
         done = specc(capsys, "ops", op)
         assert done.code == 0
         assert done.out.startswith(f"{op}(")
         assert "\nemitted  " in done.out
-        for name, argument in OPS[op].arguments.items():
+        for name, argument in (OPS | INITIALIZERS)[op].arguments.items():
             assert name in done.out
             assert argument.doc.replace("`", "") in done.out
 
@@ -64,6 +64,12 @@ class TestOps:
         done = specc(capsys, "ops", "Conv2D")
         assert done.code == 2
         assert "did you mean Conv2d?" in done.err
+
+    def test_constant(self, capsys: Capture) -> None:
+        done = specc(capsys, "ops", "constant_")
+        assert done.out.startswith("constant_(val)\n\nAll val, torch.nn.init.constant_.\n")
+        assert done.out.endswith("emitted  nn.init.constant_(layer.weight, 0.5)\n")
+        assert "did you mean constant_?" in specc(capsys, "ops", "constant").err
 
 
 class TestSchema:

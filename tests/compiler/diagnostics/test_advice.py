@@ -19,6 +19,11 @@ ADVICE = [
         "an item",
     ),
     Fault("W0602", rows("ReLU()", more="params: {«num»: 3}\n"), "take it out"),
+    Fault("W0602", rows("ReLU()", more="let: {num: «3»}\n"), "take it out"),
+    Fault("W0602", rows("ReLU()", more="let: {num: 3, more: «num + 1»}\n"), "take it out"),
+    Fault(
+        "W0602", rows("Block()", more="modules: {Block: {let: {num: «3»}, layers: [ReLU()]}}\n"), ""
+    ),
     Fault("W0603", rows("ReLU()", more=f"modules: {{«Block»: {MODULE}}}\n"), "call it"),
     Fault("W0603", rows("ReLU()", more="use: {block: «zoo/ssd300_vgg»}\n"), "call it"),
 ]
@@ -61,3 +66,37 @@ def test_rows_that_only_feed_a_dead_row_are_counted(tmp_path: Path) -> None:
 def test_errors_are_not_followed_by_advice(tmp_path: Path) -> None:
     text = rows("Conv2D(3, 8, 3)", more=f"params: {{num: 3}}\nmodules: {{Block: {MODULE}}}\n")
     assert [found.code for found in findings(tmp_path, text)] == ["E0205"]
+
+
+READ = [
+    "Conv2d(3, num, 3)",
+    "Conv2d(3, 8, 3) -> [8, num, num]",
+    "{op: ReLU(), if: num == 30}",
+    "{op: ReLU(), if: num == 3}",
+    "{if: false, op: 'Conv2d(3, num, 3)'}",
+    "{op: ReLU(), repeat: num}",
+    "{op: 'Dropout(0.1)', repeat: 2, first: {p: 1 / num}}",
+    "{op: Dropout(p)(image), for: {p: '[1 / num]'}}",
+    "{op: 'Conv2d(3, 8, 3)', init: {weight: constant_(num)}}",
+    "ReLU()([image, image][num - 30])",
+]
+
+
+@pytest.mark.parametrize("section", ["params", "let"])
+@pytest.mark.parametrize("row", READ)
+def test_what_a_row_reads_anywhere_is_used(row: str, section: str, tmp_path: Path) -> None:
+    assert findings(tmp_path, rows(row, more=f"{section}: {{num: 30}}\n")) == []
+
+
+MAPS = [
+    "{map: {'0.{p}': 'a.{p}'}, if: num == 30}",
+    "{map: {'0.{p}': 'a.{num}.{p}'}}",
+    "{map: {'{i < num}.{p}': 'a.{i}.{p}'}}",
+]
+
+
+@pytest.mark.parametrize("section", ["params", "let"])
+@pytest.mark.parametrize("weights", MAPS)
+def test_what_a_map_of_weights_reads_is_used(weights: str, section: str, tmp_path: Path) -> None:
+    more = f"{section}: {{num: 30}}\nweights: {{theirs: {weights}}}\n"
+    assert findings(tmp_path, rows("Conv2d(3, 8, 3)", more=more)) == []

@@ -34,6 +34,7 @@ detector:
   select: LevelNMS()
 """
 
+GRID = "AnchorGrid(sizes=[[16], [32]], ratios=[0.5, 1, 2])"
 KEYS = ("maps", "boxes", "classes", "anchors", "coder", "match", "loss", "select")
 
 CHANGED = [
@@ -51,6 +52,11 @@ CHANGED = [
     ("E0407", "IoUMatch()", "CenterSampling(nearest=«8»)", "between the two"),
     ("E0205", "FocalLoss()", "«FocalLos»()", "`FocalLoss`"),
     ("E0201", "classes: conf", "classes: conf\n  centerness: «conf»", "take it out"),
+    ("E0201", "classes: conf", "classes: conf\n  objectness: «conf»", "take it out"),
+    ("E0507", "BoxCoder()", "«CellCoder()»", "`BoxPriors`"),
+    ("E0507", "IoUMatch()", "«CellMatch()»", "`BoxPriors`"),
+    ("E0501", GRID, "BoxPriors(sizes=«[[[16, 16]]]»)", "2 items"),
+    ("E0210", GRID, "BoxPriors(sizes=«[[16], [32]]»)", "a list"),
 ]
 
 
@@ -85,6 +91,13 @@ def test_a_loss_that_reads_the_centerness_needs_it(tmp_path: Path) -> None:
     assert found.message == "`centerness` has 3 columns, but an anchor has 1"
 
 
+def test_yolo_needs_the_objectness_and_cells(tmp_path: Path) -> None:
+    found = findings(tmp_path, SPEC.replace("FocalLoss()", "YOLOLoss()"))
+    assert [item.code for item in found] == ["E0202", "E0507"]
+    assert found[0].help == "add `objectness: the name of an output`"
+    assert found[1].labels[1].text == "without cells"
+
+
 def test_the_map_where_heads_and_anchors_part_is_named(tmp_path: Path) -> None:
     (found,) = findings(tmp_path, SPEC.replace("[[16], [32]]", "[[16], [32, 40]]"))
     assert found.labels[1].text == "`box_rows.1`: 48 rows, but the 4x4 map has 6 a cell, 96 in all"
@@ -112,6 +125,22 @@ def test_a_variant_leaves_the_number_of_classes_open(tmp_path: Path) -> None:
         model = specc.compile(tmp_path / name)
         assert model.ok
         assert f"num_classes: int = {80 if 'coco' in name else 3}" in model.source
+
+
+@pytest.mark.parametrize(
+    ("classes", "codes"),
+    [("abc", ["E0210"]), (2.5, ["E0210"]), (None, ["E0210"]), (0, ["E0211"] * 2)],
+)
+def test_a_number_of_classes_that_fails_is_the_only_finding(
+    classes: object, codes: list[str], tmp_path: Path
+) -> None:
+    found = findings(tmp_path, SPEC, num_classes=classes)
+    assert [one.code for one in found] == codes
+
+
+def test_a_head_that_fails_does_not_leave_the_number_of_classes_unused(tmp_path: Path) -> None:
+    text = SPEC.replace("3 * num_classes", "«wrong» * num_classes")
+    check(tmp_path, Fault("E0301", text.replace("PerBox(num_classes)", "PerBox(3)"), "`image`"))
 
 
 @pytest.mark.parametrize(

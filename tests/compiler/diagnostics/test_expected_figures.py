@@ -34,6 +34,14 @@ def test_shapes_of_rows_and_modules(row: str, tmp_path: Path) -> None:
     check(tmp_path, Fault("E0411", expecting(f"{{{row}: «[4, 28, 28]»}}"), "[8, 28, 28]"))
 
 
+@pytest.mark.parametrize(("path", "count"), [("stage", PARAMETERS - 292), ("stage.1.0", 584)])
+def test_parts_are_rows_modules_and_repeated_rows(path: str, count: int, tmp_path: Path) -> None:
+    assert findings(tmp_path, f"{STAGES}expect: {{parts: {{{path}: {count}}}}}\n") == []
+    wrong = f"{STAGES}expect: {{parts: {{{path}: «{count + 1}»}}}}\n"
+    check(tmp_path, Fault("E0411", wrong, f"write {count}"))
+    check(tmp_path, Fault("E0303", f"{STAGES}expect: {{parts: {{«stag»: 3}}}}\n", "`stage`"))
+
+
 def test_a_path_that_is_no_tensor_is_unknown(tmp_path: Path) -> None:
     check(tmp_path, Fault("E0303", expecting("{«stage.0.cnv»: 30}"), "`stage.0.conv`"))
 

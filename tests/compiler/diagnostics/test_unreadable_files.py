@@ -98,7 +98,12 @@ class TestUse:
             ("link", "E0309", "a file of this folder"),
             ("/etc/passwd", "E0309", "a file of this folder"),
             ("zoo/../../secret", "E0309", "a file of this folder"),
-            ("missing", "E0312", "shows all that is wrong"),
+            ("missing", "E0312", "`zoo/` and a name"),
+            ("god", "E0312", "did you mean `good`?"),
+            ("spce", "E0312", "`zoo/` and a name"),
+            ("ssd300_vg", "E0312", "did you mean `zoo/ssd300_vgg`?"),
+            ("zoo/ssd300_vg", "E0312", "did you mean `zoo/ssd300_vgg`?"),
+            ("zoo/ssd300_vg.yaml", "E0312", "did you mean `zoo/ssd300_vgg`?"),
             ("bad", "E0312", "shows all that is wrong"),
         ],
     )

@@ -33,6 +33,7 @@ REFUSED = [
     ("{3: x, '3': y}", "E0109", 1, 8, "another name"),
     ("a: &x 1", "E0110", 1, 4, "remove"),
     ("a: *x", "E0110", 1, 4, "write the value out"),
+    ("a: [*x, y]", "E0110", 1, 5, '"[*name]"'),
     ("<<: {a: 1}", "E0110", 1, 1, "write the entries out"),
     ("x: !!python/object/apply:os.system [ls]", "E0111", 1, 4, "remove"),
     ("%TAG !e! tag:e\n---\na: 1", "E0111", 1, 1, "remove"),

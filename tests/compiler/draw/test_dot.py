@@ -74,3 +74,11 @@ def test_the_text_says_what_the_picture_holds() -> None:
     assert 'subgraph "cluster_name" {' in text
     assert "<B>name</B>" in text
     assert 'n0 -> n1:c1:n [weight=8, label=" name", color="#dca200"' in text
+
+
+def test_each_line_of_a_heading_has_its_own_height() -> None:
+    """A line break is as high as the text behind it: small text would run into a name."""
+    picture = Picture(Line("m", ""), 1)
+    picture.items.append(Frame("body", Line("body", "ResNet · 23 params"), []))
+    (label,) = [line for line in write(picture).splitlines() if "ResNet" in line]
+    assert [row.partition(">body<")[1] for row in label.split("<TR>")[1:]] == [">body<", "", ""]

@@ -178,3 +178,13 @@ def test_a_model_with_nothing_right_is_still_a_drawing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", [SSD300, NESTED])
 def test_two_drawings_are_the_same(path: Path) -> None:
     assert write(draw(compile_spec(path))) == write(draw(compile_spec(path)))
+
+
+def test_a_tap_is_read_outside_its_module(tmp_path: Path) -> None:
+    block = (
+        "modules:\n  Block:\n    layers:\n      - early: Conv2d(_, 8, 3)\n      - MaxPool2d(2)\n"
+    )
+    inside = picture(f"layers:\n  b: Block()\n  c: ReLU()\n{block}", tmp_path)
+    assert [box.role for box in inside.boxes].count("tap") == 0
+    outside = picture(f"layers:\n  b: Block()\n  c: ReLU()(b.early)\n{block}", tmp_path)
+    assert [names(box) for box in outside.boxes if box.role == "tap"] == [["early"]]

@@ -58,3 +58,11 @@ def test_every_class_has_a_docstring_and_every_function_its_types(path):
             assert node.returns is not None, node.name
             arguments = [a for a in node.args.args if a.arg != "self"]
             assert all(a.annotation for a in arguments), node.name
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_a_name_and_its_shape_stand_on_one_line(path):
+    doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    *flow, figures = [line for line in doc.splitlines() if line.startswith("    ")]
+    assert "parameters" in figures
+    assert all(line.endswith((",", ")", "]", "->")) for line in flow), doc

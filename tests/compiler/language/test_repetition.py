@@ -311,3 +311,23 @@ def test_a_loop_over_nothing(spec):
     assert [found.code for found in compiled(path).diagnostics] == ["W0605"]
     agree(path)
     assert agree(path, extra=2).state_dict().keys() >= {"more.0.weight", "more.1.weight"}
+
+
+def test_functions_take_what_a_module_gives(spec):
+    path = spec("""
+        inputs: {images: [N, 3, 32, 32]}
+        layers:
+          pair: Pair()
+          back:
+            for: {m: reversed(pair)}
+            op: Conv2d(_, 8 * len(pair), 3)(m)
+        modules:
+          Pair:
+            layers:
+              a: Conv2d(_, 4, 3)
+              b: Conv2d(_, 4, 3)
+            outputs: {a: a, b: b}
+        outputs: {maps: back}
+        """)
+    agree(path)
+    assert compiled(path).shapes["back.0"] == ("N", 16, 26, 26)

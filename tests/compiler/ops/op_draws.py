@@ -249,9 +249,16 @@ def _is_nested(sizes: list[Any], ratios: object) -> bool:
     return isinstance(ratios, list) and all(isinstance(row, list) for row in sizes)
 
 
+def _rows_and_regions(arguments: dict[str, Any], random: Random) -> tuple[tuple[int, ...], ...]:
+    """Draw one region an image, whose rows are as many as the images."""
+    del arguments
+    return ((2, *_shape(random, "plain")[1:]), (2, 1, 4))
+
+
 FITTED = {
     "IsBox": _regions,
     "MultiScaleRoIAlign": _regions_and_maps,
+    "PerImage": _rows_and_regions,
     "Proposals": _heads_and_maps,
     "RoIAlign": _map_and_regions,
     "RoIPool": _map_and_regions,

@@ -8,7 +8,7 @@ DOCUMENTED_REFUSALS: tuple[tuple[str, str, str], ...] = (
     # What an argument may be.
     ("*", "*: truthy", "a flag is true or false; torch takes whatever is truthy"),
     ("*", "*: * as text*", "a number is no text; torch reads some"),
-    ("*", "*: fraction", "a whole number has no point; torch takes 2.0 where it does not look"),
+    ("*", "*: fraction*", "a whole number has no point; torch takes 2.0 where it does not look"),
     ("*", "*: number above*", "a whole number has an upper limit, 2**20 for sizes"),
     ("Upsample", "scale_factor: real above*", "a whole number has an upper limit, 2**20 for sizes"),
     ("*", "*: number below*", "sizes start at one, and a divisor is positive"),
@@ -32,9 +32,13 @@ DOCUMENTED_REFUSALS: tuple[tuple[str, str, str], ...] = (
         "tensors of different rank are not aligned for the writer",
     ),
     ("*", "E0406 None", "a map is (N, C, H, W); torch takes some with fewer or more dimensions"),
-    ("Upsample ZeroPad2d", "E0402 *", "a map is never empty; torch makes some of no size"),
     (
-        "Cat Flatten Permute",
+        "ConvTranspose2d Upsample ZeroPad2d",
+        "E0402 *",
+        "a map is never empty; torch makes some of no size",
+    ),
+    (
+        "Cat Flatten Narrow Permute",
         "E0408 *",
         "the batch stays the first dimension, and as large as it is",
     ),
@@ -45,7 +49,13 @@ DOCUMENTED_REFUSALS: tuple[tuple[str, str, str], ...] = (
     ),
     ("*MaxPool2d", "E0408 return_indices", "a row makes one tensor"),
     ("PerBox", "E0502 columns", "rows would mix the numbers of several cells"),
-    ("*Norm*", "*: not what arrives", "written channels are those that arrive; torch may not look"),
+    (
+        "*Norm* LocallyConnected2d",
+        "*: not what arrives",
+        "written sizes are those that arrive; torch may not look",
+    ),
+    ("WeightedSum", "mode: *", "a mode is one of the words; what is emitted follows from it"),
+    ("WeightedSum", "num_inputs: no value", "a number of tensors is a number"),
     (
         "WeightedSum",
         "E0305 num_inputs",

@@ -55,7 +55,7 @@ def test_roi_pool() -> None:
 def test_multi_scale_roi_align(sides: tuple[int, ...]) -> None:
     """Regions for each map of the pyramid, and some beyond both its ends."""
     maps, regions = _maps(*sides), _regions()
-    settings = {"output_size": 7, "sampling_ratio": 2, "canonical_scale": 28}
+    settings = {"output_size": 7, "sampling_ratio": 2, "canonical_scale": 14}
     names = [str(i) for i in range(len(maps))]
     theirs = vision.MultiScaleRoIAlign(names, **settings)
     expected = theirs(dict(zip(names, maps, strict=True)), list(regions), [(64, 64)] * 2)
@@ -86,7 +86,25 @@ def test_is_box_tells_empty_regions() -> None:
     assert emitted(OPS["IsBox"]())(regions).tolist() == [[False, True, False, False]]
 
 
+def test_regions_become_a_batch_and_come_back() -> None:
+    """In the order of the images, and of the regions of each."""
+    x, regions = _maps(4)[0].unflatten(1, (3, 1)), _regions(count=3)
+    each = emitted(OPS["EachRegion"]())(x)
+    assert torch.equal(each[4], x[1, 1])
+    assert torch.equal(emitted(OPS["PerImage"]())(each, regions), x)
+
+
 N, R, H = Size("N"), Size("R"), Size("H")
+
+
+def test_a_batch_of_regions_knows_how_many_there_are() -> None:
+    each, back = OPS["EachRegion"](), OPS["PerImage"]()
+    for count in (R, 5):
+        rows = each.shape((N, count, 8, 7, 7))
+        assert rows[1:] == (8, 7, 7)
+        assert back.shape((rows[0], 10), (N, count, 4)) == (N, count, 10)
+        with pytest.raises(ShapeError):
+            back.shape((rows[0], 10), (N, 6, 4))
 
 
 def test_the_number_of_regions_may_be_a_name() -> None:

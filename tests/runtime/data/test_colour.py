@@ -42,7 +42,9 @@ def test_range_type_and_memory_format() -> None:
     images = batch(64).contiguous(memory_format=torch.channels_last)
     found = photometric(images, 0, 0, torch.arange(64))
     assert found.dtype == torch.float32 and found.shape == images.shape
+    assert found.is_contiguous(memory_format=torch.channels_last)
     assert found.min() >= 0 and found.max() <= 255
+    torch.testing.assert_close(found, photometric(images.contiguous(), 0, 0, torch.arange(64)))
 
 
 def test_half_of_the_images_keep_their_brightness_and_so_on() -> None:

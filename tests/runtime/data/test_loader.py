@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
 from specc_runtime.data import Batch, DataError, Dataset, Fault, Limits, Loader, open_dataset
 
-from .voc_folder import VocFolder, picture
+from .voc_folder import VocFolder, jpeg, picture, with_exif
 
 USUAL: dict[str, Any] = {
     "size": (64, 96),
@@ -61,6 +62,31 @@ def test_shapes_and_types(train: Dataset) -> None:
 def test_same_data_for_any_number_of_workers_and_any_start(train: Dataset, workers: int) -> None:
     whole = load(train, epoch=4)
     assert_same(load(train, epoch=4, workers=workers, start=2), whole[2:])
+
+
+def test_images_are_shrunk_in_decoding_where_that_is_exact(folder: VocFolder) -> None:
+    picture_of = picture(61, 90)
+    folder.add("jpeg", image=jpeg(picture_of), size=None)
+    folder.add("turned", image=with_exif(jpeg(picture_of), 6), size=None)
+    folder.add("png", image=cv2.imencode(".png", picture_of)[1].tobytes(), size=None)
+    (folder.root / "JPEGImages/png.jpg").rename(folder.root / "JPEGImages/png.png")
+    dataset = open_dataset(folder.root, "train")
+    whole, turned = (61, 90, 3), (90, 61, 3)
+    for shrink, small in ((1, whole), (2, (31, 45, 3)), (4, (16, 23, 3)), (8, (8, 12, 3))):
+        found = [dataset.shrunk(index, shrink) for index in range(3)]
+        assert [image.shape for image, _ in found] == [small, turned, whole]
+        assert [by for _, by in found] == [shrink, 1, 1]
+
+
+def test_what_the_cache_has_room_for_never_depends_on_what_was_read(folder: VocFolder) -> None:
+    for name in "ab":
+        folder.add(name)
+    dataset = open_dataset(folder.root, "train", cache_bytes=60 * 80 * 3)
+    before = [dataset.shrunk(index, 2) for index in (0, 1)]
+    after = [dataset.shrunk(index, 2) for index in (0, 1)]
+    assert [by for _, by in before] == [by for _, by in after] == [1, 2]
+    for (one, _), (other, _) in zip(before, after, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_epochs_and_seeds_differ(train: Dataset) -> None:

@@ -1,0 +1,119 @@
+"""What a detector finds on a split, and how that compares with what is there."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from specc_runtime.boxes import iou
+from specc_runtime.data import Annotation, Dataset
+from specc_runtime.evaluation import Curve, Detections, Evaluator, area
+from specc_runtime.inference import over
+from specc_runtime.model import Detector
+from specc_runtime.recipe import Recipe
+
+OVERLAP = 0.5
+"""Least IoU at which a detection stands for an object."""
+
+THRESHOLDS = np.linspace(0, 1, 101)
+"""Least scores that are tried."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """A detector's objects on a split.
+
+    Attributes:
+        scores: the evaluator's summary.
+        curves: of each class, at IoU 0.5; None where it has no object.
+        found: of each image, by its position in the split.
+    """
+
+    scores: dict[str, Any]
+    curves: dict[str, Curve | None]
+    found: dict[int, Detections]
+
+    @property
+    def f1(self) -> dict[str, np.ndarray]:
+        """Of each class with objects, F1 [101] where detections below `THRESHOLDS` are dropped."""
+        return {name: f1(found) for name, found in self.curves.items() if found is not None}
+
+    @property
+    def threshold(self) -> float:
+        """The least score at which the mean of all classes' F1 is best, the lowest of equals."""
+        every = list(self.f1.values())
+        return float(THRESHOLDS[np.mean(every, axis=0).argmax()]) if every else 0.5
+
+    def average_precision(self) -> dict[str, float]:
+        """By class: area under precision over recall, NaN without objects."""
+        return {
+            name: float("nan") if found is None else area(found.recall, found.precision)
+            for name, found in self.curves.items()
+        }
+
+
+def find(detector: Detector, dataset: Dataset, recipe: Recipe) -> Findings:
+    """Run a detector over a split, as validation does."""
+    detector.eval()
+    evaluator = Evaluator(dataset, recipe.metric)
+    everything: dict[int, Detections] = {}
+    bf16 = recipe.precision == "bf16"
+    for indices, found in over(
+        detector, dataset, batch=recipe.batch, workers=recipe.workers, bf16=bf16
+    ):
+        evaluator.add(indices, found)
+        everything |= dict(zip(map(int, indices), found, strict=True))
+    return Findings(evaluator.summary(), evaluator.curves(), everything)
+
+
+def f1(found: Curve) -> np.ndarray:
+    """F1 [101] of a class where detections with scores below each of `THRESHOLDS` are dropped."""
+    shown = np.searchsorted(-found.scores, -THRESHOLDS, side="right")
+    recall, precision = (
+        np.append(0.0, values)[shown] for values in (found.recall, found.precision)
+    )
+    return 2 * recall * precision / np.maximum(recall + precision, 1e-12)
+
+
+def confusion(dataset: Dataset, found: Mapping[int, Detections], least_score: float) -> np.ndarray:
+    """How often which class was taken for which: counts [C + 1, C + 1], true class by found class.
+
+    The last row is of detections where no object is, the last column of objects that were missed.
+    Detections with scores of at least `least_score` choose, best first, the free object that they
+    overlap most, of whatever class. Those that choose a difficult object do not count.
+    """
+    background = len(dataset.classes)
+    counts = np.zeros((background + 1, background + 1), dtype=np.int64)
+    for index, detections in found.items():
+        truth = dataset.annotations[index]
+        shown = detections.scores >= least_score
+        chosen = _choices(detections.boxes[shown], truth)
+        labels: list[int] = detections.labels[shown].numpy().tolist()
+        for label, choice in zip(labels, chosen, strict=True):
+            if choice is None:
+                counts[background, label] += 1
+            elif not truth.difficult[choice]:
+                counts[truth.labels[choice], label] += 1
+        missed = set(np.flatnonzero(~truth.difficult).tolist()) - set(chosen)
+        for number in missed:
+            counts[truth.labels[number], background] += 1
+    return counts
+
+
+def _choices(boxes: torch.Tensor, truth: Annotation) -> list[int | None]:
+    """The object that each of the boxes (N, 4), best first, stands for."""
+    if not len(truth.boxes):
+        return [None] * len(boxes)
+    overlaps = iou(boxes.float(), torch.from_numpy(truth.boxes).float()).nan_to_num_()  # pyright: ignore[reportUnknownMemberType]
+    chosen: list[int | None] = []
+    for row in overlaps:
+        best = int(row.argmax())
+        if row[best] < OVERLAP:
+            chosen.append(None)
+            continue
+        chosen.append(best)
+        if not truth.difficult[best]:
+            overlaps[:, best] = 0.0
+    return chosen

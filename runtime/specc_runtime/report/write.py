@@ -1,0 +1,108 @@
+"""From a run's folder to its report."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from specc_runtime import model, weights
+from specc_runtime import recipe as recipes
+from specc_runtime.data import Dataset, open_dataset
+from specc_runtime.device import choose
+from specc_runtime.model import Detector
+from specc_runtime.recipe import Recipe
+from specc_runtime.report import sections
+from specc_runtime.report.findings import find
+from specc_runtime.report.page import Section, page
+from specc_runtime.run import Run
+
+NAME = "report.html"
+
+
+def write_report(folder: Path) -> Path:
+    """Write `report.html` into a run's folder: what it learned from, how it went, what it finds.
+
+    The weights with the best score, or else the last ones, are run over the validation split; a run
+    without either gets a page without that part. The same run gives the same page.
+
+    Raises:
+        specc_runtime.run.RunError: no run in that folder.
+        specc_runtime.data.DataError: its data set cannot be read any more.
+        OSError: the page cannot be written; the old one stays.
+    """
+    run = _Recorded.read(folder)
+    target, partial = folder / NAME, folder / f".{NAME}"
+    try:
+        partial.write_text(page(run.title, run.sections()), encoding="utf-8")
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+    return target
+
+
+@dataclass(frozen=True)
+class _Recorded:
+    """A run as its folder keeps it, with its data opened."""
+
+    run: Run
+    about: dict[str, Any]
+    recipe: Recipe
+    train: Dataset
+    validation: Dataset | None
+
+    @classmethod
+    def read(cls, folder: Path) -> "_Recorded":
+        run = Run(folder)
+        about = run.read()
+        root, splits = Path(about["data"]["root"]), about["data"]
+        validation = open_dataset(root, splits["val_split"]) if splits["val_split"] else None
+        train = open_dataset(root, splits["split"])
+        return cls(run, about, recipes.read(run.recipe), train, validation)
+
+    @property
+    def title(self) -> str:
+        return f"{model.load(self.run.model).name} on {Path(self.about['data']['root']).name}"
+
+    def sections(self) -> list[Section]:
+        """The page's parts, as far as there is something to say."""
+        records = _records(self.run.metrics)
+        detector, file = self._detector()
+        parts = [sections.overview(self.about, self.recipe, records), sections.course(records)]
+        if self.validation and file:
+            findings = find(detector, self.validation, self.recipe)
+            parts += [
+                sections.scores(findings, self.validation, file.name),
+                sections.confusions(findings, self.validation),
+                sections.found(findings, self.validation),
+            ]
+        splits = {self.about["data"]["split"]: self.train}
+        if self.validation:
+            splits[self.about["data"]["val_split"]] = self.validation
+        return [
+            *parts,
+            sections.labels(splits, detector.input.size),
+            sections.anchors(detector, self.train),
+            sections.learnt_from(self.train, detector.input.size, self.recipe),
+        ]
+
+    def _detector(self) -> tuple[Detector, Path | None]:
+        """The run's detector, and the file of its weights if it has come to any."""
+        detector = model.load(self.run.model).build(len(self.about["classes"]))
+        file = next((f for f in (self.run.best, self.run.last) if f.exists()), None)
+        if file:
+            trained = weights.read(file)
+            weights.load(detector.network, trained)
+            if trained.preprocess is not None:
+                detector.expect(trained.preprocess)
+        return detector.to(choose()).eval(), file
+
+
+def _records(path: Path) -> list[dict[str, Any]]:
+    """The lines of `metrics.jsonl`, without one that was cut off."""
+    found: list[dict[str, Any]] = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            continue
+    return found

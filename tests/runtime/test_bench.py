@@ -1,0 +1,185 @@
+"""What `specc bench` measures is what it says: phases, operations, and the same detector beside it."""
+
+import itertools
+import json
+import time
+
+import pytest
+import torch
+
+import specc
+from specc_runtime import cli, model
+from specc_runtime.bench import capacity, measure, ours, peer, stopwatch
+from specc_runtime.bench.table import table
+from specc_runtime.data import synth
+from specc_runtime.model import Detector
+from specc_runtime.recipe import Recipe
+
+from .training import TINY, batch
+
+CPU = torch.device("cpu")
+RECIPE = Recipe(batch=4, precision="fp32", workers=0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shapes")
+    synth.write(folder, images=20)
+    return folder
+
+
+def measured(mode, folder, **others):
+    return measure.measure(measure.Job(model.load(TINY), mode, RECIPE, folder, steps=2, **others))
+
+
+def emitted(spec, folder, **values):
+    path = folder / f"{spec}.py"
+    path.write_text(specc.compile(f"specs/{spec}.yaml", **values).source)
+    return model.load(path)
+
+
+def test_phases_add_up_and_nothing_counts_before_the_first_step(monkeypatch):
+    ticks = itertools.count()
+    monkeypatch.setattr(stopwatch.time, "perf_counter", lambda: float(next(ticks)))
+    watch = stopwatch.Stopwatch(CPU)
+    watch.lap("early")
+    for _ in range(2):
+        watch.begin()
+        for phase in ("load", "forward", "forward"):
+            watch.lap(phase)
+    assert watch.read() == [{"load": 1.0, "forward": 2.0}] * 2
+    assert watch.read() == []
+
+
+def test_operations_are_two_for_each_of_the_compilers_multiply_adds(tmp_path):
+    compiled = specc.compile("specs/ssd_light.yaml")
+    detector = emitted("ssd_light", tmp_path).build()
+    assert capacity.forward_flops(detector) == 2 * compiled.macs > 10**8
+
+
+def test_matmul_peak_is_what_products_reach():
+    side = 512
+    a = torch.randn(side, side)
+    start = time.perf_counter()
+    torch.mm(a, a)
+    once = 2 * side**3 / (time.perf_counter() - start)
+    assert capacity.matmul_peak(CPU, torch.float32) > once / 10
+
+
+@pytest.mark.parametrize(
+    ("make", "phases", "slow"),
+    [
+        (
+            ours.training,
+            ["load", "copy", "forward", "loss", "backward", "optimizer", "average"],
+            "loss",
+        ),
+        (ours.inference, ["load", "copy", "forward", "select", "read"], "detect"),
+    ],
+)
+def test_a_phase_is_where_the_time_goes(make, phases, slow, monkeypatch):
+    method = getattr(Detector, slow)
+    monkeypatch.setattr(Detector, slow, lambda *args: (time.sleep(0.2), method(*args))[1])
+    watch = stopwatch.Stopwatch(CPU)
+    step = make(model.load(TINY).build(), RECIPE, watch)
+    watch.begin()
+    watch.lap("load")
+    step(batch(0, 0))
+    [found] = watch.read()
+    assert list(found) == phases
+    late = "select" if slow == "detect" else slow
+    assert found[late] >= 0.2 and max(found, key=found.__getitem__) == late
+
+
+@pytest.mark.parametrize("mode", measure.MODES)
+def test_every_mode_has_speed_phases_and_memory(mode, shapes):
+    figures = measured(mode, shapes)
+    assert figures["images_per_second"]["median"] > 0
+    assert figures["memory"]["peak_rss"] > 2**20 and figures["memory"]["peak_device"] is None
+    assert figures["classes"] == 5 and figures["size"] == [64, 64]
+    assert ("mfu" in figures) is (mode in ("train", "infer"))
+    shown = table(figures)
+    assert all(phase in shown for phase in figures["phases_ms"]) and "images/s" in shown
+    assert json.loads(json.dumps(figures)) == figures
+
+
+def test_a_split_is_scored_in_the_time_of_its_phases(shapes):
+    figures = measured("eval", shapes)
+    seconds = sum(figures["phases_ms"].values()) / 1000
+    assert figures["images"] == 14
+    assert figures["images_per_second"]["median"] == pytest.approx(14 / seconds, rel=1e-2)
+
+
+def test_training_costs_three_forward_passes_an_image(shapes):
+    train, infer = (measured(mode, shapes)["gflop_per_image"] for mode in ("train", "infer"))
+    assert train == pytest.approx(3 * infer, rel=1e-2) and infer > 0
+
+
+def test_drawn_shapes_stand_in_for_data():
+    job = measure.Job(model.load(TINY), "loader", RECIPE, steps=1)
+    assert measure.measure(job)["data"] == "drawn shapes"
+
+
+@pytest.mark.parametrize("variant", ["v1", "v2"])
+def test_the_peer_is_the_variant_with_as_many_parameters(variant, tmp_path):
+    path = tmp_path / "net.py"
+    path.write_text(specc.compile(f"specs/retinanet_resnet50_fpn.yaml:{variant}").source)
+    detector = model.load(path).build(3)
+    made = peer.build("retinanet_resnet50_fpn", detector)
+    count = [sum(p.numel() for p in net.parameters()) for net in (made, detector.network)]
+    assert count[0] == count[1]
+    assert made.transform.min_size == (800,) and made.transform.max_size == 800
+
+
+def test_labels_count_the_background_if_there_is_one():
+    found = batch(0, 0)
+    for background in (0, 1):
+        of_image = peer.targets(found, background)[0]
+        assert of_image["labels"].tolist() == [int(found.labels[0, 0]) + background]
+        assert of_image["boxes"].tolist() == found.boxes[0, :1].tolist()
+
+
+@pytest.mark.parametrize("mode", ["train", "infer"])
+def test_turns_with_torchvision(mode, shapes, tmp_path):
+    job = measure.Job(
+        emitted("ssdlite320_mobilenet_v3", tmp_path),
+        mode,
+        Recipe(batch=2, precision="fp32", workers=0),
+        shapes,
+        steps=1,
+        against_torchvision=True,
+    )
+    figures = measure.measure(job)
+    pairs = figures["torchvision"]
+    ratio = pairs["torchvision_milliseconds"]["median"] / pairs["milliseconds"]["median"]
+    assert pairs["ratio"]["median"] == pytest.approx(ratio, rel=1e-3)
+    assert "times as fast" in table(figures)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--vs", "torchvision"], 1, "torchvision has no tiny_ssd; it has fcos_resnet50_fpn"),
+        (["--loader", "--vs", "torchvision"], 1, "in training and in inference"),
+        (["--steps", "0"], 2, "--steps must be at least 1"),
+        (["--train", "--infer"], 2, "not allowed with"),
+        (["bacth=2"], 1, "did you mean `batch`?"),
+    ],
+)
+def test_what_cannot_be_measured_is_said(arguments, code, message, shapes, capsys):
+    given = [str(TINY), "--data", str(shapes), "--batch", "2", "--steps", "1", "workers=0"]
+    assert cli.bench([*given, *arguments]) == code
+    assert message in capsys.readouterr().err
+
+
+def test_the_command_prints_a_table_and_writes_json(shapes, tmp_path, capsys):
+    out = tmp_path / "figures.json"
+    given = [str(TINY), "--infer", "--data", str(shapes), "--batch", "3", "--out", str(out)]
+    assert cli.bench([*given, "--steps", "1", "workers=0", "precision=fp32"]) == 0
+    assert "tiny_ssd: infer, batch 3 of 64x64, fp32, cpu" in capsys.readouterr().out
+    assert json.loads(out.read_text())["mode"] == "infer"
