@@ -3,7 +3,7 @@
 VENV ?= $(or $(SPECC_VENV),.venv)
 BIN = $(VENV)/bin
 SPECS = $(wildcard specs/*.yaml)
-VARIANTS = specs/efficientnet.yaml:tf_b4 specs/retinanet_resnet50_fpn.yaml:v2 specs/yolov1.yaml:paper specs/efficientdet.yaml:d7x
+VARIANTS = specs/ssd512_vgg.yaml:coco specs/efficientnet.yaml:tf_b4 specs/retinanet_resnet50_fpn.yaml:v2 specs/yolov1.yaml:paper specs/efficientdet.yaml:d7x
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test full lint format goldens bench wheel

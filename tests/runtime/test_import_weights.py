@@ -411,7 +411,7 @@ def test_a_detector_takes_the_input_that_its_weights_expect():
 def test_training_goes_on_with_that_input_and_hands_it_on(tmp_path):
     run = trainer(tmp_path / "run")
     run.detector.expect(CAFFE)
-    run.average.module.expect(CAFFE)
+    run.take_step.average.module.expect(CAFFE)
     run.steps = 2
     run.fit()
     run.save()
@@ -420,7 +420,7 @@ def test_training_goes_on_with_that_input_and_hands_it_on(tmp_path):
     assert again.detector.input.channels == "RGB"
     again.resume()
     assert again.detector.input.channels == "BGR"
-    assert torch.equal(again.average.module.mean, run.detector.mean)
+    assert torch.equal(again.take_step.average.module.mean, run.detector.mean)
 
 
 def test_a_run_starts_from_imported_weights(tmp_path, capsys):

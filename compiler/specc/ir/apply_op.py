@@ -123,7 +123,7 @@ class _Use:
                 continue
             side = None if shape is None else _side(shape, argument.inferred)
             written = bound.values.get(name, INFER)
-            if isinstance(side, Size):
+            if isinstance(side, Size) and written is INFER:
                 raise self._open_size(name, side)
             if written is INFER:
                 bound.values[name] = side if isinstance(side, int) else 1
@@ -135,8 +135,8 @@ class _Use:
     def _open_size(self, name: str, size: Size) -> ExpressionError:
         """Return the refusal of weights whose number would follow the size of the image."""
         message = f"`{name}` would be {size}: the number of weights cannot follow the image's size"
-        help = "give `inputs` a fixed size, or pool to one: `AdaptiveAvgPool2d(1)`"
-        return ExpressionError(message, self.call.at, help, "E0408")
+        help = "give `inputs` a fixed size, pool to one, or write a number in place of `_`"
+        return ExpressionError(message, self.call.at, help, "E0401")
 
     def _mismatch(self, bound: Bound, name: str, arriving: int) -> None:
         """Report a written `in_channels` that is not what arrives, and go on with what does."""

@@ -62,6 +62,12 @@ class Entry:
         return self.target.result if isinstance(self.target, Block) else [self.path]
 
     @property
+    def reads_itself(self) -> bool:
+        """Whether a turn takes what an earlier one gave."""
+        taken = (source for turn in self.inputs for source in _flat(turn))
+        return any(source.partition("@")[0] == self.path for source in taken)
+
+    @property
     def is_open(self) -> bool:
         """Whether it needs to know `num_classes`."""
         if isinstance(self.target, Block):

@@ -19,7 +19,7 @@ from specc.values.expression import Call, Name
 from specc.values.traced import formula, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from specc.driver import Model
     from specc.ir.spec import Phrase
@@ -172,8 +172,17 @@ class _Writer:
         """Write the call of a row in block form, and the lists that a shared one walks over."""
         if not entry.is_shared:
             return [f"op: {self.call(entry, inputs[0])}"]
-        lists = {f"t{place}": _listed(turn) for place, turn in enumerate(zip(*inputs, strict=True))}
-        walked = [f"  {name}: {_quoted(turn)}" for name, turn in lists.items()]
+        columns = list(zip(*inputs, strict=True))
+        if entry.reads_itself:
+            taken = [_chosen(column) for column in columns]
+            return [
+                "for:",
+                f"  t: range({len(inputs)})",
+                f"op: {self.call(entry, taken)}",
+                "shared: true",
+            ]
+        lists = {f"t{place}": _listed(column) for place, column in enumerate(columns)}
+        walked = [f"  {name}: {_quoted(column)}" for name, column in lists.items()]
         return ["for:", *walked, f"op: {self.call(entry, list(lists))}", "shared: true"]
 
     def call(self, entry: Entry, inputs: list[str]) -> str:
@@ -183,6 +192,12 @@ class _Writer:
         else:
             called = _constructed(cast("Op", entry.target))
         return f"{called}({', '.join(inputs)})" if inputs else called
+
+
+def _chosen(turns: Sequence[str]) -> str:
+    """Write what is taken at each turn as a choice, of which only the turn's own is looked at."""
+    *early, last = turns
+    return "".join(f"{turn} if t == {place} else " for place, turn in enumerate(early)) + last
 
 
 def _initial(entry: Entry) -> list[str]:

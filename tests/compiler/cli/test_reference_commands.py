@@ -102,7 +102,7 @@ class TestZoo:
         done = specc(capsys, *arguments)
         assert done.code == 0
         (ssd,) = (line for line in done.out.splitlines() if line.startswith("ssd300_vgg "))
-        assert ssd.split()[-2:] == ["26,285,486", "8,732"]
+        assert ssd.split()[-3:] == ["26,285,486", "8,732", "coco"]
 
     def test_copy(self, capsys: Capture) -> None:
         done = specc(capsys, "zoo", "copy", "ssd300_vgg", "-o", "mine")

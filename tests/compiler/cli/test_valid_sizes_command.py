@@ -162,7 +162,7 @@ def test_an_open_weight_takes_no_size(capsys: Capture) -> None:
         capsys, "check-shapes", written(CLASSIFIER % ("H, W", "_")), "--valid-sizes", "8..32"
     )
     assert done.code == 1
-    assert "write a number in place of `_`" in done.out
+    assert "write a number in place of `_`" in done.err
     done = run(capsys, "check-shapes", written(CLASSIFIER % ("H, W", 8)), "--valid-sizes", "1..32")
     assert done.code == 0
     assert "are valid: 3-6" in done.out

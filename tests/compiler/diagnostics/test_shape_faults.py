@@ -26,7 +26,7 @@ FAULTS = [
     Fault("E0407", rows("Conv2d(3, 8, 3, stride=2, padding=«'same'»)"), "tf_same"),
     Fault("E0407", rows("MaxPool2d(2, padding=«2»)"), "change one"),
     Fault("E0408", rows("MaxPool2d(2, return_indices=«True»)"), "another op"),
-    Fault("E0408", rows("Flatten()", "«Linear(_, 8)»").replace("32, 32", "H, W"), "fixed size"),
+    Fault("E0401", rows("Flatten()", "«Linear(_, 8)»").replace("32, 32", "H, W"), "fixed size"),
     Fault("E0502", rows("PerBox(«4»)"), "multiple"),
 ]
 

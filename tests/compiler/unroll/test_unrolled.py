@@ -80,6 +80,15 @@ def test_every_spec(path: Path, tmp_path: Path) -> None:
 
 
 CASES = {
+    "a shared op that takes what it gave": """
+layers:
+  a: Conv2d(3, 8, 3, padding=1)
+  smaller:
+    for: {i: range(3)}
+    op: "MaxPool2d(2)(smaller[i - 1] if i > 0 else a)"
+    shared: true
+outputs: {maps: smaller}
+""",
     "left out of a list": """
 layers:
   - Conv2d(3, 8, 3)
