@@ -57,7 +57,14 @@ REFERENCES = {
     "efficientnet:tf_b4": Reference(lambda: EfficientNet.from_name("efficientnet-b4"), 380),
     "mobilenet_v3": Reference(models.mobilenet_v3_large, 224),
     "fpn_resnet": Reference(
-        partial(resnet_fpn_backbone, backbone_name="resnet50", weights=None), 224
+        partial(
+            resnet_fpn_backbone,
+            backbone_name="resnet50",
+            weights=None,
+            norm_layer=nn.BatchNorm2d,
+            trainable_layers=5,
+        ),
+        224,
     ),
     "ssd300_vgg": detector(detection.ssd300_vgg16, 300),
     "ssdlite320_mobilenet_v3": detector(detection.ssdlite320_mobilenet_v3_large, 320),
