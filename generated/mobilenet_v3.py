@@ -40,7 +40,7 @@ class ConvNormHardswish(nn.Sequential):
                 bias=False,
             ),
             nn.BatchNorm2d(out, eps=0.001, momentum=momentum),
-            nn.Hardswish(),
+            nn.Hardswish(inplace=True),
         )
 
 
@@ -67,34 +67,17 @@ class ConvNormReLU(nn.Sequential):
                 bias=False,
             ),
             nn.BatchNorm2d(out, eps=0.001, momentum=momentum),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
         )
 
 
-class ConvNormIdentity(nn.Sequential):
-    """Module `ConvNorm` of the spec, with `Identity`."""
+class Project(nn.Sequential):
+    """A convolution of single positions with its norm, and no activation."""
 
-    def __init__(
-        self,
-        in_channels: int,
-        out: int,
-        kernel: int,
-        momentum: float,
-        stride: int = 1,
-        groups: int = 1,
-    ) -> None:
+    def __init__(self, in_channels: int, out: int, momentum: float) -> None:
         super().__init__(
-            nn.Conv2d(
-                in_channels,
-                out,
-                kernel_size=kernel,
-                stride=stride,
-                padding=kernel // 2,
-                groups=groups,
-                bias=False,
-            ),
+            nn.Conv2d(in_channels, out, kernel_size=1, bias=False),
             nn.BatchNorm2d(out, eps=0.001, momentum=momentum),
-            nn.Identity(),
         )
 
 
@@ -104,7 +87,7 @@ class BneckReLUNoExpandNoSe(nn.Module):
     def __init__(self, kernel: int, momentum: float) -> None:
         super().__init__()
         self.depthwise = ConvNormReLU(16, 16, kernel, momentum, groups=16)
-        self.project = ConvNormIdentity(16, 16, 1, momentum)
+        self.project = Project(16, 16, momentum)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.depthwise(x)  # 16xceil(H/2)xceil(W/2)
@@ -119,7 +102,7 @@ class BneckReLUNoSeNoAdd(nn.Module):
         super().__init__()
         self.expand = ConvNormReLU(16, 64, 1, momentum)
         self.depthwise = ConvNormReLU(64, 64, kernel, momentum, stride=2, groups=64)
-        self.project = ConvNormIdentity(64, out, 1, momentum)
+        self.project = Project(64, out, momentum)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.expand(x)  # 64xceil(H/2)xceil(W/2)
@@ -134,7 +117,7 @@ class BneckReLUNoSe(nn.Module):
         super().__init__()
         self.expand = ConvNormReLU(24, 72, 1, momentum)
         self.depthwise = ConvNormReLU(72, 72, kernel, momentum, groups=72)
-        self.project = ConvNormIdentity(72, 24, 1, momentum)
+        self.project = Project(72, 24, momentum)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.expand(x)  # 72xceil(H/4)xceil(W/4)
@@ -171,7 +154,7 @@ class BneckReLUNoAdd(nn.Module):
         self.expand = ConvNormReLU(24, 72, 1, momentum)
         self.depthwise = ConvNormReLU(72, 72, kernel, momentum, stride=2, groups=72)
         self.se = SqueezeExcite(72, 24)
-        self.project = ConvNormIdentity(72, out, 1, momentum)
+        self.project = Project(72, out, momentum)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.expand(x)  # 72xceil(H/4)xceil(W/4)
@@ -188,7 +171,7 @@ class BneckReLU(nn.Module):
         self.expand = ConvNormReLU(40, 120, 1, momentum)
         self.depthwise = ConvNormReLU(120, 120, kernel, momentum, groups=120)
         self.se = SqueezeExcite(120, 32)
-        self.project = ConvNormIdentity(120, 40, 1, momentum)
+        self.project = Project(120, 40, momentum)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.expand(x)  # 120xceil(H/8)xceil(W/8)
@@ -205,7 +188,7 @@ class BneckHardswishNoSeNoAdd(nn.Module):
         super().__init__()
         self.expand = ConvNormHardswish(40, 240, 1, momentum)
         self.depthwise = ConvNormHardswish(240, 240, kernel, momentum, stride=2, groups=240)
-        self.project = ConvNormIdentity(240, out, 1, momentum)
+        self.project = Project(240, out, momentum)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.expand(x)  # 240xceil(H/8)xceil(W/8)
@@ -220,7 +203,7 @@ class BneckHardswishNoSe(nn.Module):
         super().__init__()
         self.expand = ConvNormHardswish(80, hidden, 1, momentum)
         self.depthwise = ConvNormHardswish(hidden, hidden, kernel, momentum, groups=hidden)
-        self.project = ConvNormIdentity(hidden, 80, 1, momentum)
+        self.project = Project(hidden, 80, momentum)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.expand(x)
@@ -241,7 +224,7 @@ class BneckHardswishNoAdd(nn.Module):
             hidden, hidden, kernel, momentum, stride=stride, groups=hidden
         )
         self.se = SqueezeExcite(hidden, make_divisible(hidden // 4, 8))
-        self.project = ConvNormIdentity(hidden, out, 1, momentum)
+        self.project = Project(hidden, out, momentum)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.expand(x)
@@ -258,7 +241,7 @@ class BneckHardswish(nn.Module):
         self.expand = ConvNormHardswish(c, hidden, 1, momentum)
         self.depthwise = ConvNormHardswish(hidden, hidden, kernel, momentum, groups=hidden)
         self.se = SqueezeExcite(hidden, make_divisible(hidden // 4, 8))
-        self.project = ConvNormIdentity(hidden, out, 1, momentum)
+        self.project = Project(hidden, out, momentum)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.expand(x)
