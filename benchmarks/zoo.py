@@ -10,6 +10,7 @@ runs each once. A ratio above one says that the emitted network is the faster on
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -18,8 +19,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from effdet import EfficientDet, get_efficientdet_config
 from efficientnet_pytorch import EfficientNet
-from pairs import ROOT, alternate, report, summary
+from pairs import ROOT, alternate, report, setting, summary
 from torch import Tensor, nn
 from torchvision import models
 from torchvision.models import detection
@@ -48,13 +50,27 @@ def detector(make: Callable[..., nn.Module], side: int) -> Reference:
     return Reference(partial(make, weights=None, weights_backbone=None), side, heads)
 
 
+def effdet_d0() -> nn.Module:
+    """Return effdet's EfficientDet-D0, without weights from the network."""
+    return EfficientDet(get_efficientdet_config("tf_efficientdet_d0"), pretrained_backbone=False)
+
+
 REFERENCES = {
     "vgg16": Reference(models.vgg16, 224),
-    "resnet:resnet18": Reference(models.resnet18, 224),
-    "resnet:resnet50": Reference(models.resnet50, 224),
-    "efficientnet:b0": Reference(models.efficientnet_b0, 224),
-    "efficientnet:tf_b0": Reference(lambda: EfficientNet.from_name("efficientnet-b0"), 224),
-    "efficientnet:tf_b4": Reference(lambda: EfficientNet.from_name("efficientnet-b4"), 380),
+    **{
+        f"resnet:resnet{depth}": Reference(getattr(models, f"resnet{depth}"), 224)
+        for depth in (18, 34, 50, 101, 152)
+    },
+    **{
+        f"efficientnet:b{n}": Reference(getattr(models, f"efficientnet_b{n}"), 224)
+        for n in range(8)
+    },
+    **{
+        f"efficientnet:tf_b{n}": Reference(
+            partial(EfficientNet.from_name, f"efficientnet-b{n}"), 224
+        )
+        for n in range(8)
+    },
     "mobilenet_v3": Reference(models.mobilenet_v3_large, 224),
     "fpn_resnet": Reference(
         partial(
@@ -71,6 +87,7 @@ REFERENCES = {
     "retinanet_resnet50_fpn:v1": detector(detection.retinanet_resnet50_fpn, 256),
     "retinanet_resnet50_fpn:v2": detector(detection.retinanet_resnet50_fpn_v2, 256),
     "fcos_resnet50_fpn": detector(detection.fcos_resnet50_fpn, 256),
+    "efficientdet:d0": Reference(effdet_d0, 512),
 }
 
 
@@ -121,21 +138,32 @@ def compare(name: str, reference: Reference, batch: int, pairs: int) -> dict[str
     return figures
 
 
+def measured(out: Path | None) -> dict[str, object]:
+    """Return the rows that a file of results holds already."""
+    if out is None or not out.exists():
+        return {}
+    return json.loads(out.read_text(encoding="utf-8"))["networks"]
+
+
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("names", nargs="*", help="networks; all of them if left out")
     parser.add_argument("--pairs", type=int, default=20)
-    parser.add_argument("--batch", type=int, default=2)
+    parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--out", type=Path, help="written after each network; rows there are kept")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    figures: dict[str, object] = {"threads": options.threads}
+    rows = measured(options.out)
     for name in options.names or REFERENCES:
-        figures[name] = compare(name, REFERENCES[name], options.batch, options.pairs)
-        print(name, figures[name], file=sys.stderr, flush=True)
-    report(figures, options.out)
+        rows[name] = {
+            **compare(name, REFERENCES[name], options.batch, options.pairs),
+            "threads": options.threads,
+            **setting(),
+        }
+        print(name, rows[name], file=sys.stderr, flush=True)
+        report({"networks": rows}, options.out)
 
 
 if __name__ == "__main__":

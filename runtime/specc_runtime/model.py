@@ -156,6 +156,17 @@ class Detector(nn.Module):
         named = (getattr(self.outputs, key) for key in self.criterion.reads)
         return Predictions(*(getattr(outputs, name).float() for name in named))
 
+    def losses(
+        self, images: Tensor, targets: Tensor, labels: Tensor, *, bf16: bool = False
+    ) -> dict[str, Tensor]:
+        """The parts of the loss of images (B, 3, H, W), boxes (B, M, 4) and labels (B, M).
+
+        `bf16` computes the network's convolutions in bfloat16; the loss is always in float32.
+        """
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=bf16):
+            predictions = self(images)
+        return self.loss(predictions, targets, labels)
+
     def loss(self, predictions: Predictions, targets: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """The parts of the loss, to be summed, given boxes (B, M, 4) and labels (B, M).
 

@@ -124,9 +124,7 @@ class Stepper:
 
     def _forward(self, images: Tensor, boxes: Tensor, labels: Tensor) -> dict[str, Tensor]:
         bf16 = self.recipe.precision == "bf16"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
-            predictions = self.detector(images)
-        return self.detector.loss(predictions, boxes, labels)
+        return self.detector.losses(images, boxes, labels, bf16=bf16)
 
     def _check_and_clip(self, losses: dict[str, Tensor]) -> Tensor:
         """Whether loss and gradient are finite, on the device; the gradient is clipped."""
