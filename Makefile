@@ -6,7 +6,7 @@ SPECS = $(wildcard specs/*.yaml)
 VARIANTS = specs/ssd512_vgg.yaml:coco specs/efficientnet.yaml:tf_b4 specs/retinanet_resnet50_fpn.yaml:v2 specs/yolov1.yaml:paper specs/efficientdet.yaml:d7x
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test full lint format goldens bench wheel
+.PHONY: help demo test full gpu lint format goldens bench wheel
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -17,9 +17,13 @@ demo: ## Compile SSD300; train a light SSD on drawn shapes, and score it
 test: ## Run the tests
 	python3 start.py test
 
-full: ## Run all tests, those for a GPU too, and draw many calls of every op
-	$(BIN)/python -m pytest -m ""
-	$(BIN)/python benchmarks/ops_against_torch.py --draws 5000
+full: ## Count again how ops and torch agree, compare all variants, run all tests but a GPU's
+	$(BIN)/python benchmarks/ops_against_torch.py --draws 600 --out benchmarks/results/ops_against_torch.json
+	$(BIN)/python benchmarks/variants.py --out benchmarks/results/variants.json
+	$(BIN)/python -m pytest
+
+gpu: ## Run the tests that need a GPU
+	$(BIN)/python -m pytest -m gpu
 
 lint: ## Check style, types, import contracts and the layout of specs
 	$(BIN)/ruff check
@@ -41,12 +45,14 @@ goldens: ## Accept what the compiler now writes: generated/, the schema, op page
 	$(BIN)/python docs/make_ops.py
 	$(BIN)/python docs/make_errata.py
 	$(BIN)/python docs/make_zoo.py
+	$(BIN)/python docs/make_results.py
 	$(BIN)/python tests/compiler/diagnostics/test_explain_pages.py --update
 	SPECC_ACCEPT=1 $(BIN)/python -m pytest -q tests/cases
 
-bench: ## Measure again what benchmarks/results holds
-	for script in benchmarks/*.py; do \
-		$(BIN)/python $$script --out benchmarks/results/$$(basename $$script .py).json || exit 1; \
+bench: ## Measure speed again; with DATA=FOLDER, photographs with boxes, the reading of images too
+	for name in compile match_loss postprocess zoo $(if $(DATA),loader); do \
+		options=$$(test $$name = loader && echo "--data $(DATA)"); \
+		$(BIN)/python benchmarks/$$name.py $$options --out benchmarks/results/$$name.json || exit 1; \
 	done
 
 wheel: ## Build the wheel into dist/

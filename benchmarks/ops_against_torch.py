@@ -35,8 +35,8 @@ def covered() -> str:
 
 
 def commit() -> str:
-    """Return the commit that the sources stand at."""
-    command = ["git", "rev-parse", "HEAD"]
+    """Return the commit that the sources stand at, with a `+` if they were changed since."""
+    command = ["git", "describe", "--always", "--abbrev=40", "--dirty=+"]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 

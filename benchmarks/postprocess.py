@@ -16,9 +16,10 @@ import itertools
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import torch
@@ -32,9 +33,10 @@ import torchvision_one_stage
 import torchvision_ssd
 
 from specc_runtime.anchors import AnchorGrid
-from specc_runtime.boxes import BoxCoder, clip
+from specc_runtime.boxes import BoxCoder
 from specc_runtime.decode import NMS, Detections, LevelNMS
-from specc_runtime.losses import FocalLoss
+from specc_runtime.detector import Detector
+from specc_runtime.losses import FocalLoss, Loss, MultiBoxLoss
 from specc_runtime.predictions import Predictions
 
 CLAMP = math.log(1000 / 16)
@@ -54,17 +56,36 @@ class Case(NamedTuple):
     background: int
 
 
+def detect(
+    said: Predictions,
+    loss: Loss,
+    coder: BoxCoder,
+    anchors: Tensor,
+    levels: Sequence[int],
+    size: tuple[int, int],
+    select: NMS | LevelNMS,
+) -> Detections:
+    """Return what a detector of these parts finds: its own method, called without its network."""
+    parts = SimpleNamespace(
+        criterion=loss,
+        coder=coder,
+        anchors=anchors,
+        levels=levels,
+        select=select,
+        input=SimpleNamespace(size=size),
+    )
+    return Detector.detect(parts, said)
+
+
 def ssd(batch: int, certainty: float) -> Case:
     """SSD300's selection; the background's score is raised by `certainty` in most places."""
     anchors, select = ssd300.anchors(), NMS()
     offsets, logits = torch.randn(batch, len(anchors), 4), torch.randn(batch, len(anchors), 21)
     logits[..., 0] += certainty * (torch.rand(batch, len(anchors)) < 0.98)
-    size = (ssd300.SIZE, ssd300.SIZE)
-
-    def ours() -> Detections:
-        boxes = BoxCoder(clamp=CLAMP).decode(offsets, anchors)
-        return select(clip(boxes, size), logits.softmax(dim=2)[..., 1:])
-
+    size, said = (ssd300.SIZE, ssd300.SIZE), Predictions(offsets, logits)
+    ours = partial(
+        detect, said, MultiBoxLoss(), BoxCoder(clamp=CLAMP), anchors, (len(anchors),), size, select
+    )
     theirs = partial(torchvision_ssd.detections, offsets, logits, anchors, size, select)
     return Case(ours, theirs, 1)
 
@@ -80,10 +101,7 @@ def retinanet(batch: int) -> Case:
     logits = torch.randn(batch, len(anchors), 91) - 6.2
     said = Predictions(offsets, logits)
 
-    def ours() -> Detections:
-        boxes = coder.decode(offsets, anchors)
-        return select(clip(boxes, size), FocalLoss().scores(said), levels)
-
+    ours = partial(detect, said, FocalLoss(), coder, anchors, levels, size, select)
     theirs = partial(
         torchvision_one_stage.retinanet_detections, said, anchors, levels, size, select
     )

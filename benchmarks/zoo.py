@@ -4,7 +4,8 @@
     python benchmarks/zoo.py resnet:resnet50 --pairs 5
 
 Both are the network alone, from normalised images to raw outputs, on the CPU in float32; a pair
-runs each once. A ratio above one says that the emitted network is the faster one.
+runs each once. The second stage of two gets the same regions on both sides. A ratio above one says
+that the emitted network is the faster one.
 """
 
 from __future__ import annotations
@@ -26,18 +27,27 @@ from torch import Tensor, nn
 from torchvision import models
 from torchvision.models import detection
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
+from torchvision.models.detection.rpn import concat_box_prediction_layers
 
 sys.path.append(str(ROOT / "tests/zoo"))
 
 from parity import emitted
 
+Run = Callable[[nn.Module, Tensor], object]
+
+
+def whole(model: nn.Module, images: Tensor) -> object:
+    """Run a network as it is."""
+    return model(images)
+
 
 class Reference(NamedTuple):
-    """The network of someone else, how it is run, and the side of its images."""
+    """The network of someone else, the side of its images, and how it and ours are run."""
 
     make: Callable[[], nn.Module]
     side: int
-    run: Callable[[nn.Module, Tensor], object] = lambda model, images: model(images)
+    run: Run = whole
+    run_ours: Run = whole
 
 
 def heads(model: nn.Module, images: Tensor) -> object:
@@ -48,6 +58,36 @@ def heads(model: nn.Module, images: Tensor) -> object:
 def detector(make: Callable[..., nn.Module], side: int) -> Reference:
     """Return a detector of torchvision, without weights from the network."""
     return Reference(partial(make, weights=None, weights_backbone=None), side, heads)
+
+
+def two_stages(make: Callable[..., nn.Module]) -> Reference:
+    """Return a Faster R-CNN of torchvision, without weights from the network."""
+    return Reference(
+        partial(make, weights=None, weights_backbone=None), 256, with_regions, ours_with_regions
+    )
+
+
+def with_regions(model: nn.Module, images: Tensor) -> object:
+    """Run a Faster R-CNN of torchvision on given regions, without its transforms and selection."""
+    maps = model.backbone(images)
+    of_anchors = concat_box_prediction_layers(*model.rpn.head(list(maps.values())))
+    sizes = [tuple(images.shape[-2:])] * len(images)
+    pooled = model.roi_heads.box_roi_pool(maps, list(regions(images)), sizes)
+    return of_anchors, model.roi_heads.box_predictor(model.roi_heads.box_head(pooled))
+
+
+def ours_with_regions(model: nn.Module, images: Tensor) -> object:
+    """Run an emitted Faster R-CNN on given regions, without its proposals."""
+    *maps, pyramid = model.features(images)
+    return model.roi(*maps, *model.rpn(pyramid), regions(images))
+
+
+def regions(images: Tensor) -> Tensor:
+    """Draw 100 boxes (N, 100, 4) for each image, of all sizes."""
+    generator = torch.Generator().manual_seed(0)
+    drawn = torch.rand(len(images), 100, 4, generator=generator)
+    corner, side = images.shape[-1] / 2 * drawn[..., :2], 2 ** (3 + 5 * drawn[..., 2:])
+    return torch.cat([corner, corner + side], dim=-1)
 
 
 def effdet_d0() -> nn.Module:
@@ -87,6 +127,9 @@ REFERENCES = {
     "retinanet_resnet50_fpn:v1": detector(detection.retinanet_resnet50_fpn, 256),
     "retinanet_resnet50_fpn:v2": detector(detection.retinanet_resnet50_fpn_v2, 256),
     "fcos_resnet50_fpn": detector(detection.fcos_resnet50_fpn, 256),
+    "faster_rcnn_resnet50_fpn": two_stages(detection.fasterrcnn_resnet50_fpn),
+    "faster_rcnn_resnet50_fpn_v2": two_stages(detection.fasterrcnn_resnet50_fpn_v2),
+    "faster_rcnn_mobilenet_v3_large_fpn": two_stages(detection.fasterrcnn_mobilenet_v3_large_fpn),
     "efficientdet:d0": Reference(effdet_d0, 512),
 }
 
@@ -102,7 +145,7 @@ def tensors(value: object) -> Iterator[Tensor]:
             yield from tensors(item)
 
 
-def forward(run: Callable[..., object], model: nn.Module, images: Tensor) -> float:
+def forward(run: Run, model: nn.Module, images: Tensor) -> float:
     """Return the seconds of a forward pass in evaluation."""
     model.eval()
     start = time.perf_counter()
@@ -111,7 +154,7 @@ def forward(run: Callable[..., object], model: nn.Module, images: Tensor) -> flo
     return time.perf_counter() - start
 
 
-def both_ways(run: Callable[..., object], model: nn.Module, images: Tensor) -> float:
+def both_ways(run: Run, model: nn.Module, images: Tensor) -> float:
     """Return the seconds of a forward and a backward pass in training."""
     model.train().zero_grad(set_to_none=True)
     start = time.perf_counter()
@@ -126,7 +169,7 @@ def compare(name: str, reference: Reference, batch: int, pairs: int) -> dict[str
     figures: dict[str, object] = {"batch": batch, "side": reference.side}
     for kind, timed in (("forward", forward), ("forward_backward", both_ways)):
         runs = alternate(
-            partial(timed, Reference._field_defaults["run"], ours, images),
+            partial(timed, reference.run_ours, ours, images),
             partial(timed, reference.run, theirs, images),
             pairs,
         )

@@ -30,6 +30,8 @@ SLOTS = {
     "coder": "`detector: coder`, what an offset means",
     "match": "`detector: match`, which object an anchor is to find",
     "loss": "`detector: loss`",
+    "regions.sample": "`detector: regions: sample`, which regions a second stage learns from",
+    "regions.loss": "`detector: regions: loss`",
     "select": "`detector: select`, which boxes are kept",
     "convert": "`weights: convert`, what is done to a checkpoint's tensors",
 }

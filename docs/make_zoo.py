@@ -25,7 +25,10 @@ one from where it is installed."""
 CHECKED_AGAINST = {
     "efficientdet": "effdet",
     "efficientnet": "torchvision; efficientnet-pytorch and timm for the variants `tf_`",
+    "faster_rcnn_light": "torchvision's parts around its features",
+    "faster_rcnn_mobilenet_v3_large_fpn": "torchvision",
     "faster_rcnn_resnet50_fpn": "torchvision",
+    "faster_rcnn_resnet50_fpn_v2": "torchvision",
     "fast_rcnn_vgg16": "its paper's table",
     "faster_rcnn_vgg16": "its paper's table",
     "fcos_resnet50_fpn": "torchvision",
@@ -33,6 +36,7 @@ CHECKED_AGAINST = {
     "mobilenet_v3": "torchvision",
     "rcnn_vgg16": "its paper's table",
     "resnet": "torchvision",
+    "retinanet_light": "nothing: it is this project's own",
     "retinanet_resnet50_fpn": "torchvision",
     "sppnet_vgg16": "its paper's table",
     "ssd300_efficientnet_b4": "efficientnet-pytorch, and torchvision's extras and heads",
@@ -70,7 +74,7 @@ def entry(path: Path) -> str:
     lines = [
         f"## {spec.name}",
         "",
-        f"{spec.title}. {spec.cite}.",
+        " ".join(f"{said}." for said in (spec.title, spec.cite) if said),
         "",
         f"[Spec](../specs/{path.name}), [emitted module](../generated/{path.stem}.py),",
         f"[drawing](images/{path.stem}.svg). Checked against {CHECKED_AGAINST[path.stem]}.",

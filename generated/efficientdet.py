@@ -115,6 +115,9 @@ class Spatial(nn.Sequential):
             nn.BatchNorm2d(out, eps=0.001, momentum=0.01),
             nn.SiLU(inplace=True),
         )
+        nn.init.normal_(
+            self.get_parameter("0.weight"), std=math.sqrt(2 * groups / (kernel**2 * out))
+        )
 
 
 class SqueezeExcite(nn.Module):
@@ -124,8 +127,12 @@ class SqueezeExcite(nn.Module):
         super().__init__()
         self.pool = nn.AdaptiveAvgPool2d(output_size=1)
         self.reduce = nn.Conv2d(c, squeezed, kernel_size=1)
+        nn.init.kaiming_normal_(self.reduce.weight, mode="fan_out")
+        nn.init.zeros_(self.reduce.get_parameter("bias"))
         self.silu = nn.SiLU(inplace=True)
         self.expand = nn.Conv2d(squeezed, c, kernel_size=1)
+        nn.init.kaiming_normal_(self.expand.weight, mode="fan_out")
+        nn.init.zeros_(self.expand.get_parameter("bias"))
         self.gate = nn.Sigmoid()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -145,6 +152,7 @@ class Project(nn.Sequential):
             nn.Conv2d(in_channels, out, kernel_size=1, bias=False),
             nn.BatchNorm2d(out, eps=0.001, momentum=0.01),
         )
+        nn.init.kaiming_normal_(self.get_parameter("0.weight"), mode="fan_out")
 
 
 class MBConvNoExpandNoShortcut(nn.Module):
@@ -171,6 +179,7 @@ class Pointwise(nn.Sequential):
             nn.BatchNorm2d(out, eps=0.001, momentum=0.01),
             nn.SiLU(inplace=True),
         )
+        nn.init.kaiming_normal_(self.get_parameter("0.weight"), mode="fan_out")
 
 
 class MBConvNoShortcut(nn.Module):
@@ -227,7 +236,7 @@ class EfficientNet(nn.Module):
     def __init__(self, in_channels: int, drop_connect: float = 0.2) -> None:
         super().__init__()
         self.stem = Spatial(in_channels, 32, 3, stride=2)
-        self.stage1 = nn.Sequential(*(MBConvNoExpandNoShortcut(3) for _ in range(1)))
+        self.stage1 = nn.Sequential(MBConvNoExpandNoShortcut(3))
         self.stage2 = nn.Sequential(
             MBConvNoShortcut(16, 24, 3, stride=2), MBConv(24, 24, 3, drop_connect * 2 / 16)
         )
@@ -246,7 +255,7 @@ class EfficientNet(nn.Module):
             MBConvNoShortcut(112, 192, 5, stride=2),
             *(MBConv(192, 192, 5, drop_connect * (11 + i) / 16) for i in range(1, 4)),
         )
-        self.stage7 = nn.Sequential(*(MBConvNoShortcut(192, 320, 3) for _ in range(1)))
+        self.stage7 = nn.Sequential(MBConvNoShortcut(192, 320, 3))
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         x = self.stem(images)  # 32x256x256

@@ -9,6 +9,8 @@ Emitted by specc from specs/efficientnet.yaml: change the spec, not this file.
     5,288,548 parameters, 0.386 G multiply-adds
 """
 
+import math
+
 from torch import Tensor, nn
 
 
@@ -45,6 +47,7 @@ class Spatial(nn.Sequential):
             nn.BatchNorm2d(out),
             nn.SiLU(inplace=True),
         )
+        nn.init.normal_(self.get_parameter("0.weight"), std=math.sqrt(2 / (kernel**2 * out)))
 
 
 class SqueezeExcite(nn.Module):
@@ -54,8 +57,12 @@ class SqueezeExcite(nn.Module):
         super().__init__()
         self.pool = nn.AdaptiveAvgPool2d(output_size=1)
         self.reduce = nn.Conv2d(c, squeezed, kernel_size=1)
+        nn.init.kaiming_normal_(self.reduce.weight, mode="fan_out")
+        nn.init.zeros_(self.reduce.get_parameter("bias"))
         self.silu = nn.SiLU(inplace=True)
         self.expand = nn.Conv2d(squeezed, c, kernel_size=1)
+        nn.init.kaiming_normal_(self.expand.weight, mode="fan_out")
+        nn.init.zeros_(self.expand.get_parameter("bias"))
         self.gate = nn.Sigmoid()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -75,6 +82,7 @@ class Project(nn.Sequential):
             nn.Conv2d(in_channels, out, kernel_size=1, bias=False),
             nn.BatchNorm2d(out),
         )
+        nn.init.kaiming_normal_(self.get_parameter("0.weight"), mode="fan_out")
 
 
 class MBConvNoExpandNoShortcut(nn.Module):
@@ -101,6 +109,7 @@ class Pointwise(nn.Sequential):
             nn.BatchNorm2d(out),
             nn.SiLU(inplace=True),
         )
+        nn.init.kaiming_normal_(self.get_parameter("0.weight"), mode="fan_out")
 
 
 class MBConvNoShortcut(nn.Module):
@@ -160,7 +169,11 @@ class Head(nn.Module):
         self.pool = nn.AdaptiveAvgPool2d(output_size=1)
         self.flatten = nn.Flatten()
         self.dropout = nn.Dropout(p=p)
-        self.fc = nn.Linear(1280, num_classes)
+        self.fc = nn.Linear(features, num_classes)
+        nn.init.uniform_(
+            self.fc.weight, a=-1 / math.sqrt(num_classes), b=1 / math.sqrt(num_classes)
+        )
+        nn.init.zeros_(self.fc.get_parameter("bias"))
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.conv(x)  # 1280x7x7

@@ -7,7 +7,7 @@ Emitted by specc from specs/faster_rcnn_resnet50_fpn.yaml: change the spec, not 
 
     images (N, 3, 800, 800) -> objectness (N, 159882, 1), rpn_deltas (N, 159882, 4),
     proposals (N, 1000, 4), valid (N, 1000), logits (N, 1000, 91), deltas (N, 1000, 364)
-    41,808,406 parameters, 134.380 G multiply-adds
+    41,808,406 parameters, 134.380 G multiply-adds, 159,882 boxes
 """
 
 import math
@@ -123,6 +123,7 @@ class Proposals(nn.Module):
         iou: float = 0.7,
         keep: int = 1000,
         smallest: float = 1e-3,
+        score: float = 0.0,
     ) -> None:
         super().__init__()
         anchors = torch.tensor([base_anchors(of, ratios) for of in sizes]).float()
@@ -131,6 +132,7 @@ class Proposals(nn.Module):
         self.iou = iou
         self.keep = keep
         self.smallest = smallest
+        self.score = score
 
     def forward(self, objectness: Tensor, deltas: Tensor, images: Tensor, *maps: Tensor) -> Tensor:
         objectness, deltas = objectness.detach().flatten(1), deltas.detach()
@@ -149,12 +151,12 @@ class Proposals(nn.Module):
     def of_map(
         self, scores: Tensor, deltas: Tensor, anchors: Tensor, images: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Return the best boxes of a map: scores (N, K), -inf if too small, and boxes (N, K, 4)."""
+        """Return the best boxes of a map: scores (N, K), -inf if too poor, and boxes (N, K, 4)."""
         scores, best = scores.topk(min(self.per_map, scores.shape[1]))
         boxes = decode_boxes(take_rows(deltas, best), anchors[best])
         boxes = clip_boxes(boxes, images)
         is_large = (boxes[..., 2:] - boxes[..., :2] >= self.smallest).all(dim=-1)
-        return scores.where(is_large, -torch.inf), boxes
+        return scores.where(is_large & (scores.sigmoid() >= self.score), -torch.inf), boxes
 
     def apart(self, scores: Tensor, boxes: Tensor) -> Tensor:
         """Return scores (N, K), -inf where a better box overlaps by more than `iou`."""
@@ -177,27 +179,31 @@ def per_box(x: Tensor, columns: int) -> Tensor:
 class Projection(nn.Sequential):
     """The shortcut where size or width change."""
 
-    def __init__(self, in_channels: int, out: int, stride: int) -> None:
+    def __init__(self, in_channels: int, out: int, eps: float, stride: int) -> None:
         super().__init__(
             nn.Conv2d(in_channels, out, kernel_size=1, stride=stride, bias=False),
-            nn.BatchNorm2d(out),
+            nn.BatchNorm2d(out, eps=eps),
         )
+        nn.init.kaiming_normal_(self.get_parameter("0.weight"), mode="fan_out")
 
 
 class Bottleneck(nn.Module):
     """Convolutions of 1x1, 3x3 and 1x1 beside a shortcut."""
 
-    def __init__(self, cin: int, width: int, stride: int = 1) -> None:
+    def __init__(self, cin: int, width: int, eps: float, stride: int = 1) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(cin, width, kernel_size=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
+        nn.init.kaiming_normal_(self.conv1.weight, mode="fan_out")
+        self.bn1 = nn.BatchNorm2d(width, eps=eps)
         self.relu1 = nn.ReLU(inplace=True)
         self.conv2 = nn.Conv2d(width, width, kernel_size=3, stride=stride, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(width)
+        nn.init.kaiming_normal_(self.conv2.weight, mode="fan_out")
+        self.bn2 = nn.BatchNorm2d(width, eps=eps)
         self.relu2 = nn.ReLU(inplace=True)
         self.conv3 = nn.Conv2d(width, width * 4, kernel_size=1, bias=False)
-        self.bn3 = nn.BatchNorm2d(width * 4)
-        self.downsample = Projection(cin, width * 4, stride)
+        nn.init.kaiming_normal_(self.conv3.weight, mode="fan_out")
+        self.bn3 = nn.BatchNorm2d(width * 4, eps=eps)
+        self.downsample = Projection(cin, width * 4, eps, stride)
         self.relu3 = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -217,16 +223,19 @@ class Bottleneck(nn.Module):
 class BottleneckNoDownsample(nn.Module):
     """Convolutions of 1x1, 3x3 and 1x1 beside a shortcut, without `downsample`."""
 
-    def __init__(self, cin: int, width: int) -> None:
+    def __init__(self, cin: int, width: int, eps: float) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(cin, width, kernel_size=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
+        nn.init.kaiming_normal_(self.conv1.weight, mode="fan_out")
+        self.bn1 = nn.BatchNorm2d(width, eps=eps)
         self.relu1 = nn.ReLU(inplace=True)
         self.conv2 = nn.Conv2d(width, width, kernel_size=3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(width)
+        nn.init.kaiming_normal_(self.conv2.weight, mode="fan_out")
+        self.bn2 = nn.BatchNorm2d(width, eps=eps)
         self.relu2 = nn.ReLU(inplace=True)
         self.conv3 = nn.Conv2d(width, width * 4, kernel_size=1, bias=False)
-        self.bn3 = nn.BatchNorm2d(width * 4)
+        nn.init.kaiming_normal_(self.conv3.weight, mode="fan_out")
+        self.bn3 = nn.BatchNorm2d(width * 4, eps=eps)
         self.relu3 = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -245,25 +254,30 @@ class BottleneckNoDownsample(nn.Module):
 class ResNet(nn.Module):
     """ResNet, with C2 to C5 at layer1 to layer4."""
 
-    def __init__(self) -> None:
+    def __init__(self, eps: float = 1e-05) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, 64, kernel_size=7, stride=2, padding=3, bias=False)
-        self.bn1 = nn.BatchNorm2d(64)
+        nn.init.kaiming_normal_(self.conv1.weight, mode="fan_out")
+        self.bn1 = nn.BatchNorm2d(64, eps=eps)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
         self.layer1 = nn.Sequential(
-            Bottleneck(64, 64), BottleneckNoDownsample(256, 64), BottleneckNoDownsample(256, 64)
+            Bottleneck(64, 64, eps),
+            BottleneckNoDownsample(256, 64, eps),
+            BottleneckNoDownsample(256, 64, eps),
         )
         self.layer2 = nn.Sequential(
-            Bottleneck(256, 128, stride=2), *(BottleneckNoDownsample(512, 128) for _ in range(3))
+            Bottleneck(256, 128, eps, stride=2),
+            *(BottleneckNoDownsample(512, 128, eps) for _ in range(3)),
         )
         self.layer3 = nn.Sequential(
-            Bottleneck(512, 256, stride=2), *(BottleneckNoDownsample(1024, 256) for _ in range(5))
+            Bottleneck(512, 256, eps, stride=2),
+            *(BottleneckNoDownsample(1024, 256, eps) for _ in range(5)),
         )
         self.layer4 = nn.Sequential(
-            Bottleneck(1024, 512, stride=2),
-            BottleneckNoDownsample(2048, 512),
-            BottleneckNoDownsample(2048, 512),
+            Bottleneck(1024, 512, eps, stride=2),
+            BottleneckNoDownsample(2048, 512, eps),
+            BottleneckNoDownsample(2048, 512, eps),
         )
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -299,10 +313,16 @@ class FPN(nn.Module):
                 nn.Conv2d(2048, width, kernel_size=1),
             ]
         )
+        for layer in self.lateral:
+            nn.init.kaiming_uniform_(layer.get_parameter("weight"), a=1)
+            nn.init.zeros_(layer.get_parameter("bias"))
         self.merged = nn.ModuleList(TopDown() for _ in range(3))
         self.smooth = nn.ModuleList(
             nn.Conv2d(width, width, kernel_size=3, padding=1) for _ in range(4)
         )
+        for layer in self.smooth:
+            nn.init.kaiming_uniform_(layer.get_parameter("weight"), a=1)
+            nn.init.zeros_(layer.get_parameter("bias"))
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
         lateral = [layer(x) for layer, x in zip(self.lateral, maps, strict=True)]
@@ -315,15 +335,24 @@ class FPN(nn.Module):
         ]
 
 
+class ConvReLU(nn.Sequential):
+    """A 3x3 convolution and its ReLU."""
+
+    def __init__(self, in_channels: int, out: int) -> None:
+        super().__init__(
+            nn.Conv2d(in_channels, out, kernel_size=3, padding=1),
+            nn.ReLU(inplace=True),
+        )
+        nn.init.normal_(self.get_parameter("0.weight"), std=0.01)
+        nn.init.zeros_(self.get_parameter("0.bias"))
+
+
 class RPNHead(nn.Module):
     """The same layers on every map."""
 
     def __init__(self, in_channels: int, anchors: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(in_channels, in_channels, kernel_size=3, padding=1)
-        nn.init.normal_(self.conv.weight, std=0.01)
-        nn.init.zeros_(self.conv.get_parameter("bias"))
-        self.relu = nn.ReLU(inplace=True)
+        self.conv = nn.Sequential(ConvReLU(in_channels, in_channels))
         self.objectness = nn.Conv2d(in_channels, anchors, kernel_size=1)
         nn.init.normal_(self.objectness.weight, std=0.01)
         nn.init.zeros_(self.objectness.get_parameter("bias"))
@@ -332,10 +361,9 @@ class RPNHead(nn.Module):
         nn.init.zeros_(self.deltas.get_parameter("bias"))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        x = self.conv(x)
-        relu = self.relu(x)
-        objectness = self.objectness(relu)
-        deltas = self.deltas(relu)
+        conv = self.conv(x)
+        objectness = self.objectness(conv)
+        deltas = self.deltas(conv)
         return objectness, deltas
 
 
@@ -360,15 +388,15 @@ class RPN(nn.Module):
 class BoxHead(nn.Module):
     """Two layers, then for each region a softmax and four numbers for each class."""
 
-    def __init__(self, num_classes: int) -> None:
+    def __init__(self, num_classes: int, width: int = 1024) -> None:
         super().__init__()
         self.flatten = nn.Flatten(start_dim=2)
-        self.fc6 = nn.Linear(12544, 1024)
+        self.fc6 = nn.Linear(12544, width)
         self.relu6 = nn.ReLU(inplace=True)
-        self.fc7 = nn.Linear(1024, 1024)
+        self.fc7 = nn.Linear(width, width)
         self.relu7 = nn.ReLU(inplace=True)
-        self.logits = nn.Linear(1024, num_classes)
-        self.deltas = nn.Linear(1024, 4 * num_classes)
+        self.logits = nn.Linear(width, num_classes)
+        self.deltas = nn.Linear(width, 4 * num_classes)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         x = self.flatten(x)  # 1000x12544
@@ -416,30 +444,77 @@ class FasterRCNN(nn.Module):
         pyramid = [*fpn, p6]
         return fpn, pyramid
 
-    def propose(
-        self, images: Tensor, pyramid: list[Tensor]
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def propose(self, images: Tensor, pyramid: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         objectness, rpn_deltas = self.rpn(pyramid)  # 159882x1, 159882x4
         proposals = self.proposals(objectness, rpn_deltas, images, *pyramid)  # 1000x4
-        valid = is_box(proposals)  # 1000
-        return objectness, rpn_deltas, proposals, valid
+        return objectness, rpn_deltas, proposals
 
     def roi(
-        self,
-        fpn: list[Tensor],
-        objectness: Tensor,
-        rpn_deltas: Tensor,
-        proposals: Tensor,
-        valid: Tensor,
+        self, fpn: list[Tensor], objectness: Tensor, rpn_deltas: Tensor, proposals: Tensor
     ) -> Outputs:
+        valid = is_box(proposals)  # 1000
         x = self.pool(proposals, *fpn)  # 1000x256x7x7
         logits, deltas = self.box(x)  # 1000x91, 1000x364
         return Outputs(objectness, rpn_deltas, proposals, valid, logits, deltas)
 
     def forward(self, images: Tensor) -> Outputs:
         fpn, pyramid = self.features(images)
-        objectness, rpn_deltas, proposals, valid = self.propose(images, pyramid)
-        return self.roi(fpn, objectness, rpn_deltas, proposals, valid)
+        objectness, rpn_deltas, proposals = self.propose(images, pyramid)
+        return self.roi(fpn, objectness, rpn_deltas, proposals)
 
 
 MODEL = FasterRCNN
+
+DETECTOR = {
+    "format": 1,
+    "name": "faster_rcnn_resnet50_fpn",
+    "num_classes": 91,
+    "input": {
+        "size": [800, 800],
+        "channels": "RGB",
+        "scale": 1.0,
+        "mean": [0.485, 0.456, 0.406],
+        "std": [0.229, 0.224, 0.225],
+        "resize": "stretch",
+    },
+    "outputs": {"boxes": "rpn_deltas", "objectness": "objectness"},
+    "maps": [[200, 200], [100, 100], [50, 50], [25, 25], [13, 13]],
+    "anchors": {
+        "kind": "AnchorGrid",
+        "sizes": [[32.0], [64.0], [128.0], [256.0], [512.0]],
+        "ratios": [0.5, 1.0, 2.0],
+    },
+    "coder": {"kind": "BoxCoder", "weights": [1.0, 1.0, 1.0, 1.0], "clamp": None},
+    "match": {
+        "kind": "IoUMatch",
+        "foreground": 0.7,
+        "background": 0.3,
+        "best_for_each_object": False,
+        "allow_low_quality_matches": True,
+    },
+    "loss": {"kind": "RPNLoss", "examples": 256, "positive": 0.5, "beta": 0.1111111111111111},
+    "select": {"kind": "NMS", "score": 0.05, "per_class": 1000, "iou": 0.5, "keep": 100},
+    "regions": {
+        "proposals": "proposals",
+        "outputs": {"boxes": "deltas", "classes": "logits"},
+        "match": {
+            "kind": "IoUMatch",
+            "foreground": 0.5,
+            "background": 0.5,
+            "best_for_each_object": False,
+            "allow_low_quality_matches": False,
+        },
+        "sample": {"kind": "Sample", "examples": 512, "positive": 0.25},
+        "coder": {
+            "kind": "BoxCoder",
+            "weights": [10.0, 10.0, 5.0, 5.0],
+            "clamp": 4.135166556742356,
+        },
+        "loss": {"kind": "FastRCNNLoss", "beta": 0.1111111111111111},
+        "stages": {
+            "features": ["fpn", "pyramid"],
+            "propose": ["objectness", "rpn_deltas", "proposals"],
+            "roi": [],
+        },
+    },
+}

@@ -7,7 +7,7 @@ Emitted by specc from specs/faster_rcnn_vgg16.yaml: change the spec, not this fi
 
     images (N, 3, 600, 1000) -> objectness (N, 20646, 1), rpn_deltas (N, 20646, 4),
     proposals (N, 300, 4), valid (N, 300), logits (N, 300, 21), deltas (N, 300, 84)
-    137,073,622 parameters, 224.617 G multiply-adds
+    137,073,622 parameters, 224.617 G multiply-adds, 20,646 boxes
 """
 
 import math
@@ -73,6 +73,7 @@ class Proposals(nn.Module):
         iou: float = 0.7,
         keep: int = 1000,
         smallest: float = 1e-3,
+        score: float = 0.0,
     ) -> None:
         super().__init__()
         anchors = torch.tensor([base_anchors(of, ratios) for of in sizes]).float()
@@ -81,6 +82,7 @@ class Proposals(nn.Module):
         self.iou = iou
         self.keep = keep
         self.smallest = smallest
+        self.score = score
 
     def forward(self, objectness: Tensor, deltas: Tensor, images: Tensor, *maps: Tensor) -> Tensor:
         objectness, deltas = objectness.detach().flatten(1), deltas.detach()
@@ -99,12 +101,12 @@ class Proposals(nn.Module):
     def of_map(
         self, scores: Tensor, deltas: Tensor, anchors: Tensor, images: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Return the best boxes of a map: scores (N, K), -inf if too small, and boxes (N, K, 4)."""
+        """Return the best boxes of a map: scores (N, K), -inf if too poor, and boxes (N, K, 4)."""
         scores, best = scores.topk(min(self.per_map, scores.shape[1]))
         boxes = decode_boxes(take_rows(deltas, best), anchors[best])
         boxes = clip_boxes(boxes, images)
         is_large = (boxes[..., 2:] - boxes[..., :2] >= self.smallest).all(dim=-1)
-        return scores.where(is_large, -torch.inf), boxes
+        return scores.where(is_large & (scores.sigmoid() >= self.score), -torch.inf), boxes
 
     def apart(self, scores: Tensor, boxes: Tensor) -> Tensor:
         """Return scores (N, K), -inf where a better box overlaps by more than `iou`."""
@@ -183,15 +185,24 @@ class Features(nn.Sequential):
         )
 
 
+class ConvReLU(nn.Sequential):
+    """A 3x3 convolution and its ReLU."""
+
+    def __init__(self, in_channels: int, out: int) -> None:
+        super().__init__(
+            nn.Conv2d(in_channels, out, kernel_size=3, padding=1),  # 0: 512x37x62
+            nn.ReLU(inplace=True),
+        )
+        nn.init.normal_(self.get_parameter("0.weight"), std=0.01)
+        nn.init.zeros_(self.get_parameter("0.bias"))
+
+
 class RPNHead(nn.Module):
     """The same layers on every map."""
 
     def __init__(self, in_channels: int, anchors: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(in_channels, in_channels, kernel_size=3, padding=1)
-        nn.init.normal_(self.conv.weight, std=0.01)
-        nn.init.zeros_(self.conv.get_parameter("bias"))
-        self.relu = nn.ReLU(inplace=True)
+        self.conv = nn.Sequential(ConvReLU(in_channels, in_channels))
         self.objectness = nn.Conv2d(in_channels, anchors, kernel_size=1)
         nn.init.normal_(self.objectness.weight, std=0.01)
         nn.init.zeros_(self.objectness.get_parameter("bias"))
@@ -200,10 +211,9 @@ class RPNHead(nn.Module):
         nn.init.zeros_(self.deltas.get_parameter("bias"))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        x = self.conv(x)  # 512x37x62
-        relu = self.relu(x)  # 512x37x62
-        objectness = self.objectness(relu)  # 9x37x62
-        deltas = self.deltas(relu)  # 36x37x62
+        conv = self.conv(x)  # 512x37x62
+        objectness = self.objectness(conv)  # 9x37x62
+        deltas = self.deltas(conv)  # 36x37x62
         return objectness, deltas
 
 
@@ -284,23 +294,73 @@ class FasterRCNN(nn.Module):
     def features(self, images: Tensor) -> Tensor:
         return self.vgg(images)  # 512x37x62
 
-    def propose(self, images: Tensor, vgg: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def propose(self, images: Tensor, vgg: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         objectness, rpn_deltas = self.rpn([vgg])  # 20646x1, 20646x4
         proposals = self.proposals(objectness, rpn_deltas, images, vgg)  # 300x4
-        valid = is_box(proposals)  # 300
-        return objectness, rpn_deltas, proposals, valid
+        return objectness, rpn_deltas, proposals
 
     def roi(
-        self, vgg: Tensor, objectness: Tensor, rpn_deltas: Tensor, proposals: Tensor, valid: Tensor
+        self, vgg: Tensor, objectness: Tensor, rpn_deltas: Tensor, proposals: Tensor
     ) -> Outputs:
+        valid = is_box(proposals)  # 300
         x = self.pool(vgg, proposals)  # 300x512x7x7
         logits, deltas = self.box(x)  # 300x21, 300x84
         return Outputs(objectness, rpn_deltas, proposals, valid, logits, deltas)
 
     def forward(self, images: Tensor) -> Outputs:
         vgg = self.features(images)
-        objectness, rpn_deltas, proposals, valid = self.propose(images, vgg)
-        return self.roi(vgg, objectness, rpn_deltas, proposals, valid)
+        objectness, rpn_deltas, proposals = self.propose(images, vgg)
+        return self.roi(vgg, objectness, rpn_deltas, proposals)
 
 
 MODEL = FasterRCNN
+
+DETECTOR = {
+    "format": 1,
+    "name": "faster_rcnn_vgg16",
+    "num_classes": 21,
+    "input": {
+        "size": [600, 1000],
+        "channels": "RGB",
+        "scale": 1.0,
+        "mean": [0.485, 0.456, 0.406],
+        "std": [0.229, 0.224, 0.225],
+        "resize": "stretch",
+    },
+    "outputs": {"boxes": "rpn_deltas", "objectness": "objectness"},
+    "maps": [[37, 62]],
+    "anchors": {"kind": "AnchorGrid", "sizes": [[128.0, 256.0, 512.0]], "ratios": [0.5, 1.0, 2.0]},
+    "coder": {"kind": "BoxCoder", "weights": [1.0, 1.0, 1.0, 1.0], "clamp": None},
+    "match": {
+        "kind": "IoUMatch",
+        "foreground": 0.7,
+        "background": 0.3,
+        "best_for_each_object": False,
+        "allow_low_quality_matches": True,
+    },
+    "loss": {"kind": "RPNLoss", "examples": 256, "positive": 0.5, "beta": 0.1111111111111111},
+    "select": {"kind": "NMS", "score": 0.05, "per_class": 300, "iou": 0.3, "keep": 100},
+    "regions": {
+        "proposals": "proposals",
+        "outputs": {"boxes": "deltas", "classes": "logits"},
+        "match": {
+            "kind": "IoUMatch",
+            "foreground": 0.5,
+            "background": 0.5,
+            "best_for_each_object": False,
+            "allow_low_quality_matches": False,
+        },
+        "sample": {"kind": "Sample", "examples": 128, "positive": 0.25},
+        "coder": {
+            "kind": "BoxCoder",
+            "weights": [10.0, 10.0, 5.0, 5.0],
+            "clamp": 4.135166556742356,
+        },
+        "loss": {"kind": "FastRCNNLoss", "beta": 1.0},
+        "stages": {
+            "features": ["vgg"],
+            "propose": ["objectness", "rpn_deltas", "proposals"],
+            "roi": [],
+        },
+    },
+}

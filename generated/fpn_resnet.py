@@ -17,27 +17,31 @@ from torch.nn import functional
 class Projection(nn.Sequential):
     """The shortcut where size or width change."""
 
-    def __init__(self, in_channels: int, out: int, stride: int) -> None:
+    def __init__(self, in_channels: int, out: int, eps: float, stride: int) -> None:
         super().__init__(
             nn.Conv2d(in_channels, out, kernel_size=1, stride=stride, bias=False),
-            nn.BatchNorm2d(out),
+            nn.BatchNorm2d(out, eps=eps),
         )
+        nn.init.kaiming_normal_(self.get_parameter("0.weight"), mode="fan_out")
 
 
 class Bottleneck(nn.Module):
     """Convolutions of 1x1, 3x3 and 1x1 beside a shortcut."""
 
-    def __init__(self, cin: int, width: int, stride: int = 1) -> None:
+    def __init__(self, cin: int, width: int, eps: float, stride: int = 1) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(cin, width, kernel_size=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
+        nn.init.kaiming_normal_(self.conv1.weight, mode="fan_out")
+        self.bn1 = nn.BatchNorm2d(width, eps=eps)
         self.relu1 = nn.ReLU(inplace=True)
         self.conv2 = nn.Conv2d(width, width, kernel_size=3, stride=stride, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(width)
+        nn.init.kaiming_normal_(self.conv2.weight, mode="fan_out")
+        self.bn2 = nn.BatchNorm2d(width, eps=eps)
         self.relu2 = nn.ReLU(inplace=True)
         self.conv3 = nn.Conv2d(width, width * 4, kernel_size=1, bias=False)
-        self.bn3 = nn.BatchNorm2d(width * 4)
-        self.downsample = Projection(cin, width * 4, stride)
+        nn.init.kaiming_normal_(self.conv3.weight, mode="fan_out")
+        self.bn3 = nn.BatchNorm2d(width * 4, eps=eps)
+        self.downsample = Projection(cin, width * 4, eps, stride)
         self.relu3 = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -57,16 +61,19 @@ class Bottleneck(nn.Module):
 class BottleneckNoDownsample(nn.Module):
     """Convolutions of 1x1, 3x3 and 1x1 beside a shortcut, without `downsample`."""
 
-    def __init__(self, cin: int, width: int) -> None:
+    def __init__(self, cin: int, width: int, eps: float) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(cin, width, kernel_size=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
+        nn.init.kaiming_normal_(self.conv1.weight, mode="fan_out")
+        self.bn1 = nn.BatchNorm2d(width, eps=eps)
         self.relu1 = nn.ReLU(inplace=True)
         self.conv2 = nn.Conv2d(width, width, kernel_size=3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(width)
+        nn.init.kaiming_normal_(self.conv2.weight, mode="fan_out")
+        self.bn2 = nn.BatchNorm2d(width, eps=eps)
         self.relu2 = nn.ReLU(inplace=True)
         self.conv3 = nn.Conv2d(width, width * 4, kernel_size=1, bias=False)
-        self.bn3 = nn.BatchNorm2d(width * 4)
+        nn.init.kaiming_normal_(self.conv3.weight, mode="fan_out")
+        self.bn3 = nn.BatchNorm2d(width * 4, eps=eps)
         self.relu3 = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -85,25 +92,30 @@ class BottleneckNoDownsample(nn.Module):
 class ResNet(nn.Module):
     """ResNet, with C2 to C5 at layer1 to layer4."""
 
-    def __init__(self) -> None:
+    def __init__(self, eps: float = 1e-05) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, 64, kernel_size=7, stride=2, padding=3, bias=False)
-        self.bn1 = nn.BatchNorm2d(64)
+        nn.init.kaiming_normal_(self.conv1.weight, mode="fan_out")
+        self.bn1 = nn.BatchNorm2d(64, eps=eps)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
         self.layer1 = nn.Sequential(
-            Bottleneck(64, 64), BottleneckNoDownsample(256, 64), BottleneckNoDownsample(256, 64)
+            Bottleneck(64, 64, eps),
+            BottleneckNoDownsample(256, 64, eps),
+            BottleneckNoDownsample(256, 64, eps),
         )
         self.layer2 = nn.Sequential(
-            Bottleneck(256, 128, stride=2), *(BottleneckNoDownsample(512, 128) for _ in range(3))
+            Bottleneck(256, 128, eps, stride=2),
+            *(BottleneckNoDownsample(512, 128, eps) for _ in range(3)),
         )
         self.layer3 = nn.Sequential(
-            Bottleneck(512, 256, stride=2), *(BottleneckNoDownsample(1024, 256) for _ in range(5))
+            Bottleneck(512, 256, eps, stride=2),
+            *(BottleneckNoDownsample(1024, 256, eps) for _ in range(5)),
         )
         self.layer4 = nn.Sequential(
-            Bottleneck(1024, 512, stride=2),
-            BottleneckNoDownsample(2048, 512),
-            BottleneckNoDownsample(2048, 512),
+            Bottleneck(1024, 512, eps, stride=2),
+            BottleneckNoDownsample(2048, 512, eps),
+            BottleneckNoDownsample(2048, 512, eps),
         )
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -139,10 +151,16 @@ class FPN(nn.Module):
                 nn.Conv2d(2048, width, kernel_size=1),
             ]
         )
+        for layer in self.lateral:
+            nn.init.kaiming_uniform_(layer.get_parameter("weight"), a=1)
+            nn.init.zeros_(layer.get_parameter("bias"))
         self.merged = nn.ModuleList(TopDown() for _ in range(3))
         self.smooth = nn.ModuleList(
             nn.Conv2d(width, width, kernel_size=3, padding=1) for _ in range(4)
         )
+        for layer in self.smooth:
+            nn.init.kaiming_uniform_(layer.get_parameter("weight"), a=1)
+            nn.init.zeros_(layer.get_parameter("bias"))
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
         lateral = [layer(x) for layer, x in zip(self.lateral, maps, strict=True)]

@@ -21,13 +21,7 @@ class ConvNormHardswish(nn.Sequential):
     """Module `ConvNorm` of the spec, with `Hardswish`."""
 
     def __init__(
-        self,
-        in_channels: int,
-        out: int,
-        kernel: int,
-        momentum: float,
-        stride: int = 1,
-        groups: int = 1,
+        self, in_channels: int, out: int, kernel: int, stride: int = 1, groups: int = 1
     ) -> None:
         super().__init__(
             nn.Conv2d(
@@ -39,22 +33,17 @@ class ConvNormHardswish(nn.Sequential):
                 groups=groups,
                 bias=False,
             ),
-            nn.BatchNorm2d(out, eps=0.001, momentum=momentum),
+            nn.BatchNorm2d(out, eps=0.001, momentum=0.01),
             nn.Hardswish(inplace=True),
         )
+        nn.init.kaiming_normal_(self.get_parameter("0.weight"), mode="fan_out")
 
 
 class ConvNormReLU(nn.Sequential):
     """Module `ConvNorm` of the spec, with `ReLU`."""
 
     def __init__(
-        self,
-        in_channels: int,
-        out: int,
-        kernel: int,
-        momentum: float,
-        stride: int = 1,
-        groups: int = 1,
+        self, in_channels: int, out: int, kernel: int, stride: int = 1, groups: int = 1
     ) -> None:
         super().__init__(
             nn.Conv2d(
@@ -66,28 +55,30 @@ class ConvNormReLU(nn.Sequential):
                 groups=groups,
                 bias=False,
             ),
-            nn.BatchNorm2d(out, eps=0.001, momentum=momentum),
+            nn.BatchNorm2d(out, eps=0.001, momentum=0.01),
             nn.ReLU(inplace=True),
         )
+        nn.init.kaiming_normal_(self.get_parameter("0.weight"), mode="fan_out")
 
 
 class Project(nn.Sequential):
     """A convolution of single positions with its norm, and no activation."""
 
-    def __init__(self, in_channels: int, out: int, momentum: float) -> None:
+    def __init__(self, in_channels: int, out: int) -> None:
         super().__init__(
             nn.Conv2d(in_channels, out, kernel_size=1, bias=False),
-            nn.BatchNorm2d(out, eps=0.001, momentum=momentum),
+            nn.BatchNorm2d(out, eps=0.001, momentum=0.01),
         )
+        nn.init.kaiming_normal_(self.get_parameter("0.weight"), mode="fan_out")
 
 
 class BneckReLUNoExpandNoSe(nn.Module):
     """The paper's bottleneck (figure 4), with `ReLU`, without `expand` and `se`."""
 
-    def __init__(self, kernel: int, momentum: float) -> None:
+    def __init__(self, kernel: int) -> None:
         super().__init__()
-        self.depthwise = ConvNormReLU(16, 16, kernel, momentum, groups=16)
-        self.project = Project(16, 16, momentum)
+        self.depthwise = ConvNormReLU(16, 16, kernel, groups=16)
+        self.project = Project(16, 16)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.depthwise(x)  # 16xceil(H/2)xceil(W/2)
@@ -98,11 +89,11 @@ class BneckReLUNoExpandNoSe(nn.Module):
 class BneckReLUNoSeNoAdd(nn.Module):
     """The paper's bottleneck (figure 4), with `ReLU`, without `se` and `add`."""
 
-    def __init__(self, kernel: int, out: int, momentum: float) -> None:
+    def __init__(self, kernel: int, out: int) -> None:
         super().__init__()
-        self.expand = ConvNormReLU(16, 64, 1, momentum)
-        self.depthwise = ConvNormReLU(64, 64, kernel, momentum, stride=2, groups=64)
-        self.project = Project(64, out, momentum)
+        self.expand = ConvNormReLU(16, 64, 1)
+        self.depthwise = ConvNormReLU(64, 64, kernel, stride=2, groups=64)
+        self.project = Project(64, out)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.expand(x)  # 64xceil(H/2)xceil(W/2)
@@ -113,11 +104,11 @@ class BneckReLUNoSeNoAdd(nn.Module):
 class BneckReLUNoSe(nn.Module):
     """The paper's bottleneck (figure 4), with `ReLU`, without `se`."""
 
-    def __init__(self, kernel: int, momentum: float) -> None:
+    def __init__(self, kernel: int) -> None:
         super().__init__()
-        self.expand = ConvNormReLU(24, 72, 1, momentum)
-        self.depthwise = ConvNormReLU(72, 72, kernel, momentum, groups=72)
-        self.project = Project(72, 24, momentum)
+        self.expand = ConvNormReLU(24, 72, 1)
+        self.depthwise = ConvNormReLU(72, 72, kernel, groups=72)
+        self.project = Project(72, 24)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.expand(x)  # 72xceil(H/4)xceil(W/4)
@@ -133,8 +124,12 @@ class SqueezeExcite(nn.Module):
         super().__init__()
         self.avgpool = nn.AdaptiveAvgPool2d(output_size=1)
         self.fc1 = nn.Conv2d(c, squeezed, kernel_size=1)
+        nn.init.kaiming_normal_(self.fc1.weight, mode="fan_out")
+        nn.init.zeros_(self.fc1.get_parameter("bias"))
         self.relu = nn.ReLU()
         self.fc2 = nn.Conv2d(squeezed, c, kernel_size=1)
+        nn.init.kaiming_normal_(self.fc2.weight, mode="fan_out")
+        nn.init.zeros_(self.fc2.get_parameter("bias"))
         self.gate = nn.Hardsigmoid()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -149,12 +144,12 @@ class SqueezeExcite(nn.Module):
 class BneckReLUNoAdd(nn.Module):
     """The paper's bottleneck (figure 4), with `ReLU`, without `add`."""
 
-    def __init__(self, kernel: int, out: int, momentum: float) -> None:
+    def __init__(self, kernel: int, out: int) -> None:
         super().__init__()
-        self.expand = ConvNormReLU(24, 72, 1, momentum)
-        self.depthwise = ConvNormReLU(72, 72, kernel, momentum, stride=2, groups=72)
+        self.expand = ConvNormReLU(24, 72, 1)
+        self.depthwise = ConvNormReLU(72, 72, kernel, stride=2, groups=72)
         self.se = SqueezeExcite(72, 24)
-        self.project = Project(72, out, momentum)
+        self.project = Project(72, out)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.expand(x)  # 72xceil(H/4)xceil(W/4)
@@ -166,12 +161,12 @@ class BneckReLUNoAdd(nn.Module):
 class BneckReLU(nn.Module):
     """The paper's bottleneck (figure 4), with `ReLU`."""
 
-    def __init__(self, kernel: int, momentum: float) -> None:
+    def __init__(self, kernel: int) -> None:
         super().__init__()
-        self.expand = ConvNormReLU(40, 120, 1, momentum)
-        self.depthwise = ConvNormReLU(120, 120, kernel, momentum, groups=120)
+        self.expand = ConvNormReLU(40, 120, 1)
+        self.depthwise = ConvNormReLU(120, 120, kernel, groups=120)
         self.se = SqueezeExcite(120, 32)
-        self.project = Project(120, 40, momentum)
+        self.project = Project(120, 40)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.expand(x)  # 120xceil(H/8)xceil(W/8)
@@ -184,11 +179,11 @@ class BneckReLU(nn.Module):
 class BneckHardswishNoSeNoAdd(nn.Module):
     """The paper's bottleneck (figure 4), with `Hardswish`, without `se` and `add`."""
 
-    def __init__(self, kernel: int, out: int, momentum: float) -> None:
+    def __init__(self, kernel: int, out: int) -> None:
         super().__init__()
-        self.expand = ConvNormHardswish(40, 240, 1, momentum)
-        self.depthwise = ConvNormHardswish(240, 240, kernel, momentum, stride=2, groups=240)
-        self.project = Project(240, out, momentum)
+        self.expand = ConvNormHardswish(40, 240, 1)
+        self.depthwise = ConvNormHardswish(240, 240, kernel, stride=2, groups=240)
+        self.project = Project(240, out)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.expand(x)  # 240xceil(H/8)xceil(W/8)
@@ -199,11 +194,11 @@ class BneckHardswishNoSeNoAdd(nn.Module):
 class BneckHardswishNoSe(nn.Module):
     """The paper's bottleneck (figure 4), with `Hardswish`, without `se`."""
 
-    def __init__(self, kernel: int, hidden: int, momentum: float) -> None:
+    def __init__(self, kernel: int, hidden: int) -> None:
         super().__init__()
-        self.expand = ConvNormHardswish(80, hidden, 1, momentum)
-        self.depthwise = ConvNormHardswish(hidden, hidden, kernel, momentum, groups=hidden)
-        self.project = Project(hidden, 80, momentum)
+        self.expand = ConvNormHardswish(80, hidden, 1)
+        self.depthwise = ConvNormHardswish(hidden, hidden, kernel, groups=hidden)
+        self.project = Project(hidden, 80)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.expand(x)
@@ -215,16 +210,12 @@ class BneckHardswishNoSe(nn.Module):
 class BneckHardswishNoAdd(nn.Module):
     """The paper's bottleneck (figure 4), with `Hardswish`, without `add`."""
 
-    def __init__(
-        self, c: int, kernel: int, hidden: int, out: int, momentum: float, stride: int = 1
-    ) -> None:
+    def __init__(self, c: int, kernel: int, hidden: int, out: int, stride: int = 1) -> None:
         super().__init__()
-        self.expand = ConvNormHardswish(c, hidden, 1, momentum)
-        self.depthwise = ConvNormHardswish(
-            hidden, hidden, kernel, momentum, stride=stride, groups=hidden
-        )
+        self.expand = ConvNormHardswish(c, hidden, 1)
+        self.depthwise = ConvNormHardswish(hidden, hidden, kernel, stride=stride, groups=hidden)
         self.se = SqueezeExcite(hidden, make_divisible(hidden // 4, 8))
-        self.project = Project(hidden, out, momentum)
+        self.project = Project(hidden, out)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.expand(x)
@@ -236,12 +227,12 @@ class BneckHardswishNoAdd(nn.Module):
 class BneckHardswish(nn.Module):
     """The paper's bottleneck (figure 4), with `Hardswish`."""
 
-    def __init__(self, c: int, kernel: int, hidden: int, out: int, momentum: float) -> None:
+    def __init__(self, c: int, kernel: int, hidden: int, out: int) -> None:
         super().__init__()
-        self.expand = ConvNormHardswish(c, hidden, 1, momentum)
-        self.depthwise = ConvNormHardswish(hidden, hidden, kernel, momentum, groups=hidden)
+        self.expand = ConvNormHardswish(c, hidden, 1)
+        self.depthwise = ConvNormHardswish(hidden, hidden, kernel, groups=hidden)
         self.se = SqueezeExcite(hidden, make_divisible(hidden // 4, 8))
-        self.project = Project(hidden, out, momentum)
+        self.project = Project(hidden, out)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.expand(x)
@@ -254,26 +245,25 @@ class BneckHardswish(nn.Module):
 class Large(nn.Sequential):
     """Table 1 of the paper, without its last two rows."""
 
-    def __init__(self, in_channels: int, momentum: float) -> None:
+    def __init__(self, in_channels: int) -> None:
         super().__init__(
-            ConvNormHardswish(in_channels, 16, 3, momentum, stride=2),  # 0: 16xceil(H/2)xceil(W/2)
-            BneckReLUNoExpandNoSe(3, momentum),
-            BneckReLUNoSeNoAdd(3, 24, momentum),  # 2: 24xceil(H/4)xceil(W/4)
-            BneckReLUNoSe(3, momentum),
-            BneckReLUNoAdd(5, 40, momentum),  # 4: 40xceil(H/8)xceil(W/8)
-            BneckReLU(5, momentum),
-            BneckReLU(5, momentum),
-            BneckHardswishNoSeNoAdd(3, 80, momentum),  # 7: 80xceil(H/16)xceil(W/16)
-            BneckHardswishNoSe(3, 200, momentum),
-            BneckHardswishNoSe(3, 184, momentum),
-            BneckHardswishNoSe(3, 184, momentum),
-            BneckHardswishNoAdd(80, 3, 480, 112, momentum),  # 11: 112xceil(H/16)xceil(W/16)
-            BneckHardswish(112, 3, 672, 112, momentum),
-            # 13: c4, 160xceil(H/32)xceil(W/32)
-            BneckHardswishNoAdd(112, 5, 672, 160, momentum, stride=2),
-            BneckHardswish(160, 5, 960, 160, momentum),
-            BneckHardswish(160, 5, 960, 160, momentum),
-            ConvNormHardswish(160, 960, 1, momentum),  # 16: 960xceil(H/32)xceil(W/32)
+            ConvNormHardswish(in_channels, 16, 3, stride=2),  # 0: 16xceil(H/2)xceil(W/2)
+            BneckReLUNoExpandNoSe(3),
+            BneckReLUNoSeNoAdd(3, 24),  # 2: 24xceil(H/4)xceil(W/4)
+            BneckReLUNoSe(3),
+            BneckReLUNoAdd(5, 40),  # 4: 40xceil(H/8)xceil(W/8)
+            BneckReLU(5),
+            BneckReLU(5),
+            BneckHardswishNoSeNoAdd(3, 80),  # 7: 80xceil(H/16)xceil(W/16)
+            BneckHardswishNoSe(3, 200),
+            BneckHardswishNoSe(3, 184),
+            BneckHardswishNoSe(3, 184),
+            BneckHardswishNoAdd(80, 3, 480, 112),  # 11: 112xceil(H/16)xceil(W/16)
+            BneckHardswish(112, 3, 672, 112),
+            BneckHardswishNoAdd(112, 5, 672, 160, stride=2),  # 13: c4, 160xceil(H/32)xceil(W/32)
+            BneckHardswish(160, 5, 960, 160),
+            BneckHardswish(160, 5, 960, 160),
+            ConvNormHardswish(160, 960, 1),  # 16: 960xceil(H/32)xceil(W/32)
         )
 
 
@@ -287,14 +277,18 @@ class Classifier(nn.Sequential):
             nn.Dropout(p=0.2),
             nn.Linear(hidden, num_classes),  # 3: 1000
         )
+        nn.init.normal_(self.get_parameter("0.weight"), std=0.01)
+        nn.init.zeros_(self.get_parameter("0.bias"))
+        nn.init.normal_(self.get_parameter("3.weight"), std=0.01)
+        nn.init.zeros_(self.get_parameter("3.bias"))
 
 
 class MobileNetV3(nn.Module):
     """MobileNetV3, large and small."""
 
-    def __init__(self, momentum: float = 0.01, num_classes: int = 1000) -> None:
+    def __init__(self, num_classes: int = 1000) -> None:
         super().__init__()
-        self.features = Large(3, momentum)
+        self.features = Large(3)
         self.avgpool = nn.AdaptiveAvgPool2d(output_size=1)
         self.flatten = nn.Flatten()
         self.classifier = Classifier(960, 1280, num_classes)

@@ -8,6 +8,7 @@ Emitted by specc from specs/ssd300_efficientnet_b4.yaml: change the spec, not th
     19,429,334 parameters, 3.020 G multiply-adds, 8,732 boxes
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -69,6 +70,9 @@ class Spatial(nn.Sequential):
             nn.BatchNorm2d(out, eps=0.001, momentum=0.01),
             nn.SiLU(inplace=True),
         )
+        nn.init.normal_(
+            self.get_parameter("0.weight"), std=math.sqrt(2 * groups / (kernel**2 * out))
+        )
 
 
 class SqueezeExcite(nn.Module):
@@ -78,8 +82,12 @@ class SqueezeExcite(nn.Module):
         super().__init__()
         self.pool = nn.AdaptiveAvgPool2d(output_size=1)
         self.reduce = nn.Conv2d(c, squeezed, kernel_size=1)
+        nn.init.kaiming_normal_(self.reduce.weight, mode="fan_out")
+        nn.init.zeros_(self.reduce.get_parameter("bias"))
         self.silu = nn.SiLU(inplace=True)
         self.expand = nn.Conv2d(squeezed, c, kernel_size=1)
+        nn.init.kaiming_normal_(self.expand.weight, mode="fan_out")
+        nn.init.zeros_(self.expand.get_parameter("bias"))
         self.gate = nn.Sigmoid()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -99,6 +107,7 @@ class Project(nn.Sequential):
             nn.Conv2d(in_channels, out, kernel_size=1, bias=False),
             nn.BatchNorm2d(out, eps=0.001, momentum=0.01),
         )
+        nn.init.kaiming_normal_(self.get_parameter("0.weight"), mode="fan_out")
 
 
 class MBConvNoExpandNoShortcut(nn.Module):
@@ -154,6 +163,7 @@ class Pointwise(nn.Sequential):
             nn.BatchNorm2d(out, eps=0.001, momentum=0.01),
             nn.SiLU(inplace=True),
         )
+        nn.init.kaiming_normal_(self.get_parameter("0.weight"), mode="fan_out")
 
 
 class MBConvNoShortcut(nn.Module):

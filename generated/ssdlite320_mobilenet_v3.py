@@ -30,13 +30,7 @@ class ConvNormHardswish(nn.Sequential):
     """Module `ConvNorm` of the spec, with `Hardswish`."""
 
     def __init__(
-        self,
-        in_channels: int,
-        out: int,
-        kernel: int,
-        momentum: float,
-        stride: int = 1,
-        groups: int = 1,
+        self, in_channels: int, out: int, kernel: int, stride: int = 1, groups: int = 1
     ) -> None:
         super().__init__(
             nn.Conv2d(
@@ -48,22 +42,17 @@ class ConvNormHardswish(nn.Sequential):
                 groups=groups,
                 bias=False,
             ),
-            nn.BatchNorm2d(out, eps=0.001, momentum=momentum),
+            nn.BatchNorm2d(out, eps=0.001, momentum=0.03),
             nn.Hardswish(inplace=True),
         )
+        nn.init.kaiming_normal_(self.get_parameter("0.weight"), mode="fan_out")
 
 
 class ConvNormReLU(nn.Sequential):
     """Module `ConvNorm` of the spec, with `ReLU`."""
 
     def __init__(
-        self,
-        in_channels: int,
-        out: int,
-        kernel: int,
-        momentum: float,
-        stride: int = 1,
-        groups: int = 1,
+        self, in_channels: int, out: int, kernel: int, stride: int = 1, groups: int = 1
     ) -> None:
         super().__init__(
             nn.Conv2d(
@@ -75,28 +64,30 @@ class ConvNormReLU(nn.Sequential):
                 groups=groups,
                 bias=False,
             ),
-            nn.BatchNorm2d(out, eps=0.001, momentum=momentum),
+            nn.BatchNorm2d(out, eps=0.001, momentum=0.03),
             nn.ReLU(inplace=True),
         )
+        nn.init.kaiming_normal_(self.get_parameter("0.weight"), mode="fan_out")
 
 
 class Project(nn.Sequential):
     """A convolution of single positions with its norm, and no activation."""
 
-    def __init__(self, in_channels: int, out: int, momentum: float) -> None:
+    def __init__(self, in_channels: int, out: int) -> None:
         super().__init__(
             nn.Conv2d(in_channels, out, kernel_size=1, bias=False),
-            nn.BatchNorm2d(out, eps=0.001, momentum=momentum),
+            nn.BatchNorm2d(out, eps=0.001, momentum=0.03),
         )
+        nn.init.kaiming_normal_(self.get_parameter("0.weight"), mode="fan_out")
 
 
 class BneckReLUNoExpandNoSe(nn.Module):
     """The paper's bottleneck (figure 4), with `ReLU`, without `expand` and `se`."""
 
-    def __init__(self, kernel: int, momentum: float) -> None:
+    def __init__(self, kernel: int) -> None:
         super().__init__()
-        self.depthwise = ConvNormReLU(16, 16, kernel, momentum, groups=16)
-        self.project = Project(16, 16, momentum)
+        self.depthwise = ConvNormReLU(16, 16, kernel, groups=16)
+        self.project = Project(16, 16)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.depthwise(x)  # 16x160x160
@@ -107,11 +98,11 @@ class BneckReLUNoExpandNoSe(nn.Module):
 class BneckReLUNoSeNoAdd(nn.Module):
     """The paper's bottleneck (figure 4), with `ReLU`, without `se` and `add`."""
 
-    def __init__(self, kernel: int, out: int, momentum: float) -> None:
+    def __init__(self, kernel: int, out: int) -> None:
         super().__init__()
-        self.expand = ConvNormReLU(16, 64, 1, momentum)
-        self.depthwise = ConvNormReLU(64, 64, kernel, momentum, stride=2, groups=64)
-        self.project = Project(64, out, momentum)
+        self.expand = ConvNormReLU(16, 64, 1)
+        self.depthwise = ConvNormReLU(64, 64, kernel, stride=2, groups=64)
+        self.project = Project(64, out)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.expand(x)  # 64x160x160
@@ -122,11 +113,11 @@ class BneckReLUNoSeNoAdd(nn.Module):
 class BneckReLUNoSe(nn.Module):
     """The paper's bottleneck (figure 4), with `ReLU`, without `se`."""
 
-    def __init__(self, kernel: int, momentum: float) -> None:
+    def __init__(self, kernel: int) -> None:
         super().__init__()
-        self.expand = ConvNormReLU(24, 72, 1, momentum)
-        self.depthwise = ConvNormReLU(72, 72, kernel, momentum, groups=72)
-        self.project = Project(72, 24, momentum)
+        self.expand = ConvNormReLU(24, 72, 1)
+        self.depthwise = ConvNormReLU(72, 72, kernel, groups=72)
+        self.project = Project(72, 24)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.expand(x)  # 72x80x80
@@ -142,8 +133,12 @@ class SqueezeExcite(nn.Module):
         super().__init__()
         self.avgpool = nn.AdaptiveAvgPool2d(output_size=1)
         self.fc1 = nn.Conv2d(c, squeezed, kernel_size=1)
+        nn.init.kaiming_normal_(self.fc1.weight, mode="fan_out")
+        nn.init.zeros_(self.fc1.get_parameter("bias"))
         self.relu = nn.ReLU()
         self.fc2 = nn.Conv2d(squeezed, c, kernel_size=1)
+        nn.init.kaiming_normal_(self.fc2.weight, mode="fan_out")
+        nn.init.zeros_(self.fc2.get_parameter("bias"))
         self.gate = nn.Hardsigmoid()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -158,12 +153,12 @@ class SqueezeExcite(nn.Module):
 class BneckReLUNoAdd(nn.Module):
     """The paper's bottleneck (figure 4), with `ReLU`, without `add`."""
 
-    def __init__(self, kernel: int, out: int, momentum: float) -> None:
+    def __init__(self, kernel: int, out: int) -> None:
         super().__init__()
-        self.expand = ConvNormReLU(24, 72, 1, momentum)
-        self.depthwise = ConvNormReLU(72, 72, kernel, momentum, stride=2, groups=72)
+        self.expand = ConvNormReLU(24, 72, 1)
+        self.depthwise = ConvNormReLU(72, 72, kernel, stride=2, groups=72)
         self.se = SqueezeExcite(72, 24)
-        self.project = Project(72, out, momentum)
+        self.project = Project(72, out)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.expand(x)  # 72x80x80
@@ -175,12 +170,12 @@ class BneckReLUNoAdd(nn.Module):
 class BneckReLU(nn.Module):
     """The paper's bottleneck (figure 4), with `ReLU`."""
 
-    def __init__(self, kernel: int, momentum: float) -> None:
+    def __init__(self, kernel: int) -> None:
         super().__init__()
-        self.expand = ConvNormReLU(40, 120, 1, momentum)
-        self.depthwise = ConvNormReLU(120, 120, kernel, momentum, groups=120)
+        self.expand = ConvNormReLU(40, 120, 1)
+        self.depthwise = ConvNormReLU(120, 120, kernel, groups=120)
         self.se = SqueezeExcite(120, 32)
-        self.project = Project(120, 40, momentum)
+        self.project = Project(120, 40)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.expand(x)  # 120x40x40
@@ -193,11 +188,11 @@ class BneckReLU(nn.Module):
 class BneckHardswishNoSeNoAdd(nn.Module):
     """The paper's bottleneck (figure 4), with `Hardswish`, without `se` and `add`."""
 
-    def __init__(self, kernel: int, out: int, momentum: float) -> None:
+    def __init__(self, kernel: int, out: int) -> None:
         super().__init__()
-        self.expand = ConvNormHardswish(40, 240, 1, momentum)
-        self.depthwise = ConvNormHardswish(240, 240, kernel, momentum, stride=2, groups=240)
-        self.project = Project(240, out, momentum)
+        self.expand = ConvNormHardswish(40, 240, 1)
+        self.depthwise = ConvNormHardswish(240, 240, kernel, stride=2, groups=240)
+        self.project = Project(240, out)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.expand(x)  # 240x40x40
@@ -208,11 +203,11 @@ class BneckHardswishNoSeNoAdd(nn.Module):
 class BneckHardswishNoSe(nn.Module):
     """The paper's bottleneck (figure 4), with `Hardswish`, without `se`."""
 
-    def __init__(self, kernel: int, hidden: int, momentum: float) -> None:
+    def __init__(self, kernel: int, hidden: int) -> None:
         super().__init__()
-        self.expand = ConvNormHardswish(80, hidden, 1, momentum)
-        self.depthwise = ConvNormHardswish(hidden, hidden, kernel, momentum, groups=hidden)
-        self.project = Project(hidden, 80, momentum)
+        self.expand = ConvNormHardswish(80, hidden, 1)
+        self.depthwise = ConvNormHardswish(hidden, hidden, kernel, groups=hidden)
+        self.project = Project(hidden, 80)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.expand(x)
@@ -224,12 +219,12 @@ class BneckHardswishNoSe(nn.Module):
 class BneckHardswishNoAdd(nn.Module):
     """The paper's bottleneck (figure 4), with `Hardswish`, without `add`."""
 
-    def __init__(self, kernel: int, momentum: float) -> None:
+    def __init__(self, kernel: int) -> None:
         super().__init__()
-        self.expand = ConvNormHardswish(80, 480, 1, momentum)
-        self.depthwise = ConvNormHardswish(480, 480, kernel, momentum, groups=480)
+        self.expand = ConvNormHardswish(80, 480, 1)
+        self.depthwise = ConvNormHardswish(480, 480, kernel, groups=480)
         self.se = SqueezeExcite(480, 120)
-        self.project = Project(480, 112, momentum)
+        self.project = Project(480, 112)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.expand(x)  # 480x20x20
@@ -241,12 +236,12 @@ class BneckHardswishNoAdd(nn.Module):
 class BneckHardswish(nn.Module):
     """The paper's bottleneck (figure 4), with `Hardswish`."""
 
-    def __init__(self, c: int, kernel: int, hidden: int, out: int, momentum: float) -> None:
+    def __init__(self, c: int, kernel: int, hidden: int, out: int) -> None:
         super().__init__()
-        self.expand = ConvNormHardswish(c, hidden, 1, momentum)
-        self.depthwise = ConvNormHardswish(hidden, hidden, kernel, momentum, groups=hidden)
+        self.expand = ConvNormHardswish(c, hidden, 1)
+        self.depthwise = ConvNormHardswish(hidden, hidden, kernel, groups=hidden)
         self.se = SqueezeExcite(hidden, make_divisible(hidden // 4, 8))
-        self.project = Project(hidden, out, momentum)
+        self.project = Project(hidden, out)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.expand(x)
@@ -259,12 +254,12 @@ class BneckHardswish(nn.Module):
 class BneckHardswishNoAdd2(nn.Module):
     """The paper's bottleneck (figure 4), with `Hardswish`, without `add`."""
 
-    def __init__(self, kernel: int, out: int, momentum: float) -> None:
+    def __init__(self, kernel: int, out: int) -> None:
         super().__init__()
-        self.expand = ConvNormHardswish(112, 672, 1, momentum)
-        self.depthwise = ConvNormHardswish(672, 672, kernel, momentum, stride=2, groups=672)
+        self.expand = ConvNormHardswish(112, 672, 1)
+        self.depthwise = ConvNormHardswish(672, 672, kernel, stride=2, groups=672)
         self.se = SqueezeExcite(672, 168)
-        self.project = Project(672, out, momentum)
+        self.project = Project(672, out)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         expand = self.expand(x)  # 672x20x20
@@ -277,26 +272,26 @@ class BneckHardswishNoAdd2(nn.Module):
 class Large(nn.ModuleList):
     """Table 1 of the paper, without its last two rows."""
 
-    def __init__(self, in_channels: int, momentum: float) -> None:
+    def __init__(self, in_channels: int) -> None:
         super().__init__(
             [
-                ConvNormHardswish(in_channels, 16, 3, momentum, stride=2),  # 0: 16x160x160
-                BneckReLUNoExpandNoSe(3, momentum),
-                BneckReLUNoSeNoAdd(3, 24, momentum),  # 2: 24x80x80
-                BneckReLUNoSe(3, momentum),
-                BneckReLUNoAdd(5, 40, momentum),  # 4: 40x40x40
-                BneckReLU(5, momentum),
-                BneckReLU(5, momentum),
-                BneckHardswishNoSeNoAdd(3, 80, momentum),  # 7: 80x20x20
-                BneckHardswishNoSe(3, 200, momentum),
-                BneckHardswishNoSe(3, 184, momentum),
-                BneckHardswishNoSe(3, 184, momentum),
-                BneckHardswishNoAdd(3, momentum),  # 11: 112x20x20
-                BneckHardswish(112, 3, 672, 112, momentum),
-                BneckHardswishNoAdd2(5, 80, momentum),  # 13: c4, 80x10x10
-                BneckHardswish(80, 5, 480, 80, momentum),
-                BneckHardswish(80, 5, 480, 80, momentum),
-                ConvNormHardswish(80, 480, 1, momentum),  # 16: 480x10x10
+                ConvNormHardswish(in_channels, 16, 3, stride=2),  # 0: 16x160x160
+                BneckReLUNoExpandNoSe(3),
+                BneckReLUNoSeNoAdd(3, 24),  # 2: 24x80x80
+                BneckReLUNoSe(3),
+                BneckReLUNoAdd(5, 40),  # 4: 40x40x40
+                BneckReLU(5),
+                BneckReLU(5),
+                BneckHardswishNoSeNoAdd(3, 80),  # 7: 80x20x20
+                BneckHardswishNoSe(3, 200),
+                BneckHardswishNoSe(3, 184),
+                BneckHardswishNoSe(3, 184),
+                BneckHardswishNoAdd(3),  # 11: 112x20x20
+                BneckHardswish(112, 3, 672, 112),
+                BneckHardswishNoAdd2(5, 80),  # 13: c4, 80x10x10
+                BneckHardswish(80, 5, 480, 80),
+                BneckHardswish(80, 5, 480, 80),
+                ConvNormHardswish(80, 480, 1),  # 16: 480x10x10
             ]
         )
 
@@ -324,26 +319,20 @@ class Large(nn.ModuleList):
 class MobileNetV3(nn.Module):
     """MobileNetV3, large and small."""
 
-    def __init__(self, in_channels: int, momentum: float = 0.01) -> None:
+    def __init__(self, in_channels: int) -> None:
         super().__init__()
-        self.features = Large(in_channels, momentum)
+        self.features = Large(in_channels)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         expand, row16 = self.features(images)  # 672x20x20, 480x10x10
         return expand, row16
 
 
-class ConvNormReLU6(nn.Sequential):
-    """Module `ConvNorm` of the spec, with `ReLU6`."""
+class ConvNorm(nn.Sequential):
+    """Module `ConvNorm` of the spec."""
 
     def __init__(
-        self,
-        in_channels: int,
-        out: int,
-        kernel: int,
-        momentum: float,
-        stride: int = 1,
-        groups: int = 1,
+        self, in_channels: int, out: int, kernel: int, stride: int = 1, groups: int = 1
     ) -> None:
         super().__init__(
             nn.Conv2d(
@@ -355,31 +344,32 @@ class ConvNormReLU6(nn.Sequential):
                 groups=groups,
                 bias=False,
             ),
-            nn.BatchNorm2d(out, eps=0.001, momentum=momentum),
+            nn.BatchNorm2d(out, eps=0.001, momentum=0.03),
             nn.ReLU6(inplace=True),
         )
+        nn.init.normal_(self.get_parameter("0.weight"), std=0.03)
 
 
 class Extra(nn.Sequential):
     """Half the size, at little cost."""
 
-    def __init__(self, in_channels: int, out: int, momentum: float) -> None:
+    def __init__(self, in_channels: int, out: int) -> None:
         super().__init__(
-            ConvNormReLU6(in_channels, out // 2, 1, momentum),
-            ConvNormReLU6(out // 2, out // 2, 3, momentum, stride=2, groups=out // 2),
-            ConvNormReLU6(out // 2, out, 1, momentum),
+            ConvNorm(in_channels, out // 2, 1),
+            ConvNorm(out // 2, out // 2, 3, stride=2, groups=out // 2),
+            ConvNorm(out // 2, out, 1),
         )
 
 
 class Extras(nn.Module):
     """Four more scales, down to one position."""
 
-    def __init__(self, in_channels: int, momentum: float) -> None:
+    def __init__(self, in_channels: int) -> None:
         super().__init__()
-        self.map3 = Extra(in_channels, 512, momentum)
-        self.map4 = Extra(512, 256, momentum)
-        self.map5 = Extra(256, 256, momentum)
-        self.map6 = Extra(256, 128, momentum)
+        self.map3 = Extra(in_channels, 512)
+        self.map4 = Extra(512, 256)
+        self.map5 = Extra(256, 256)
+        self.map6 = Extra(256, 128)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         map3 = self.map3(x)  # 512x5x5
@@ -392,37 +382,39 @@ class Extras(nn.Module):
 class Predict(nn.Sequential):
     """A 3x3 convolution in two steps, depthwise and 1x1."""
 
-    def __init__(self, c: int, out: int, momentum: float) -> None:
+    def __init__(self, c: int, out: int) -> None:
         super().__init__(
-            ConvNormReLU6(c, c, 3, momentum, groups=c),
+            ConvNorm(c, c, 3, groups=c),
             nn.Conv2d(c, out, kernel_size=1),
         )
+        nn.init.normal_(self.get_parameter("1.weight"), std=0.03)
+        nn.init.zeros_(self.get_parameter("1.bias"))
 
 
 class Heads(nn.Module):
     """For each map, a prediction of the boxes and one of the classes."""
 
-    def __init__(self, num_classes: int, momentum: float) -> None:
+    def __init__(self, num_classes: int) -> None:
         super().__init__()
         self.num_classes = num_classes
         self.loc = nn.ModuleList(
             [
-                Predict(672, 24, momentum),
-                Predict(480, 24, momentum),
-                Predict(512, 24, momentum),
-                Predict(256, 24, momentum),
-                Predict(256, 24, momentum),
-                Predict(128, 24, momentum),
+                Predict(672, 24),
+                Predict(480, 24),
+                Predict(512, 24),
+                Predict(256, 24),
+                Predict(256, 24),
+                Predict(128, 24),
             ]
         )
         self.conf = nn.ModuleList(
             [
-                Predict(672, 6 * num_classes, momentum),
-                Predict(480, 6 * num_classes, momentum),
-                Predict(512, 6 * num_classes, momentum),
-                Predict(256, 6 * num_classes, momentum),
-                Predict(256, 6 * num_classes, momentum),
-                Predict(128, 6 * num_classes, momentum),
+                Predict(672, 6 * num_classes),
+                Predict(480, 6 * num_classes),
+                Predict(512, 6 * num_classes),
+                Predict(256, 6 * num_classes),
+                Predict(256, 6 * num_classes),
+                Predict(128, 6 * num_classes),
             ]
         )
 
@@ -448,9 +440,9 @@ class SSDLite320(nn.Module):
 
     def __init__(self, num_classes: int = 91) -> None:
         super().__init__()
-        self.backbone = MobileNetV3(3, momentum=0.03)
-        self.extras = Extras(480, 0.03)
-        self.head = Heads(num_classes, 0.03)
+        self.backbone = MobileNetV3(3)
+        self.extras = Extras(480)
+        self.head = Heads(num_classes)
 
     def features(self, images: Tensor) -> list[Tensor]:
         expand, features = self.backbone(images)  # 672x20x20, 480x10x10

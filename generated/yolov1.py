@@ -5,9 +5,11 @@ order.
 
 Emitted by specc from specs/yolov1.yaml: change the spec, not this file.
 
-    images (N, 3, 448, 448) -> predictions (N, 1715)
-    197,301,875 parameters, 20.211 G multiply-adds
+    images (N, 3, 448, 448) -> loc (N, 147, 4), objectness (N, 147, 1), conf (N, 147, 20)
+    197,301,875 parameters, 20.211 G multiply-adds, 147 boxes
 """
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -49,6 +51,11 @@ class LocallyConnected2d(nn.Module):
         if self.bias is not None:
             x = x + self.bias
         return x.reshape(*x.shape[:2], self.height, self.width)
+
+
+def per_box(x: Tensor, columns: int) -> Tensor:
+    """One row a box: (N, boxes * columns, H, W) -> (N, H * W * boxes, columns)."""
+    return x.permute(0, 2, 3, 1).reshape(x.shape[0], -1, columns)
 
 
 class ConvBN(nn.Module):
@@ -97,11 +104,34 @@ class Local(nn.Module):
         return self.flat(x)  # 12544
 
 
+class Cells(nn.Module):
+    """`channels` of the last layer's numbers for each cell, from `start` on, as a map."""
+
+    def __init__(self, start: int, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+        self.start = start
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.narrow(1, self.start, 49 * self.channels)
+        x = x.reshape(x.shape[0], 7, 7, self.channels)
+        return x.permute(0, 3, 1, 2)
+
+
+class Outputs(NamedTuple):
+    """What `YOLOv1` returns."""
+
+    loc: Tensor  # (N, 147, 4)
+    objectness: Tensor  # (N, 147, 1)
+    conf: Tensor  # (N, 147, num_classes)
+
+
 class YOLOv1(nn.Module):
     """YOLO, a grid of 7x7 cells."""
 
     def __init__(self, num_classes: int = 20) -> None:
         super().__init__()
+        self.num_classes = num_classes
         self.conv1 = ConvBN(3, 64, 7, stride=2)
         self.pool1 = nn.MaxPool2d(kernel_size=2, stride=2)
         self.conv2 = ConvBN(64, 192, 3)
@@ -122,8 +152,11 @@ class YOLOv1(nn.Module):
         self.conv6_2 = ConvBN(1024, 1024, 3)
         self.top = Local(1024)
         self.predictions = nn.Linear(12544, 49 * (num_classes + 15))
+        self.class_maps = Cells(0, num_classes)
+        self.confidences = Cells(49 * num_classes, 3)
+        self.places = Cells(49 * (num_classes + 3), 12)
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Outputs:
         x = self.conv1(images)  # 64x224x224
         x = self.pool1(x)  # 64x112x112
         x = self.conv2(x)  # 192x112x112
@@ -143,7 +176,40 @@ class YOLOv1(nn.Module):
         x = self.conv6_1(x)  # 1024x7x7
         x = self.conv6_2(x)  # 1024x7x7
         x = self.top(x)  # 12544
-        return self.predictions(x)  # 1715
+        predictions = self.predictions(x)  # 1715
+        class_maps = [self.class_maps(predictions) for _ in range(3)]
+        classes = torch.cat(class_maps, dim=1)  # 60x7x7
+        confidences = self.confidences(predictions)  # 3x7x7
+        places = self.places(predictions)  # 12x7x7
+        conf = per_box(classes, self.num_classes)  # 147x20
+        objectness = per_box(confidences, 1)  # 147x1
+        loc = per_box(places, 4)  # 147x4
+        return Outputs(loc, objectness, conf)
 
 
 MODEL = YOLOv1
+
+DETECTOR = {
+    "format": 1,
+    "name": "yolov1",
+    "num_classes": 20,
+    "input": {
+        "size": [448, 448],
+        "channels": "RGB",
+        "scale": 1.0,
+        "mean": [0.0, 0.0, 0.0],
+        "std": [1.0, 1.0, 1.0],
+        "resize": "stretch",
+    },
+    "outputs": {"boxes": "loc", "classes": "conf", "objectness": "objectness"},
+    "maps": [[7, 7]],
+    "anchors": {
+        "kind": "BoxPriors",
+        "sizes": [[[448.0, 448.0], [448.0, 448.0], [448.0, 448.0]]],
+        "unit": "pixels",
+    },
+    "coder": {"kind": "RootCoder"},
+    "match": {"kind": "GridMatch"},
+    "loss": {"kind": "YOLOv1Loss", "box_weight": 5.0, "empty_weight": 0.5},
+    "select": {"kind": "NMS", "score": 0.005, "per_class": 100, "iou": 0.5, "keep": 100},
+}

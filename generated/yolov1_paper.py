@@ -5,11 +5,19 @@ order.
 
 Emitted by specc from specs/yolov1.yaml: change the spec, not this file.
 
-    images (N, 3, 448, 448) -> predictions (N, 1470)
-    271,703,550 parameters, 20.285 G multiply-adds
+    images (N, 3, 448, 448) -> loc (N, 98, 4), objectness (N, 98, 1), conf (N, 98, 20)
+    271,703,550 parameters, 20.285 G multiply-adds, 98 boxes
 """
 
+from typing import NamedTuple
+
+import torch
 from torch import Tensor, nn
+
+
+def per_box(x: Tensor, columns: int) -> Tensor:
+    """One row a box: (N, boxes * columns, H, W) -> (N, H * W * boxes, columns)."""
+    return x.permute(0, 2, 3, 1).reshape(x.shape[0], -1, columns)
 
 
 class ConvLeaky(nn.Module):
@@ -54,11 +62,34 @@ class Connected(nn.Module):
         return self.drop(x)  # 4096
 
 
+class Cells(nn.Module):
+    """`channels` of the last layer's numbers for each cell, from `start` on, as a map."""
+
+    def __init__(self, start: int, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+        self.start = start
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.narrow(1, self.start, 49 * self.channels)
+        x = x.reshape(x.shape[0], 7, 7, self.channels)
+        return x.permute(0, 3, 1, 2)
+
+
+class Outputs(NamedTuple):
+    """What `YOLOv1` returns."""
+
+    loc: Tensor  # (N, 98, 4)
+    objectness: Tensor  # (N, 98, 1)
+    conf: Tensor  # (N, 98, num_classes)
+
+
 class YOLOv1(nn.Module):
     """YOLO, a grid of 7x7 cells."""
 
     def __init__(self, num_classes: int = 20) -> None:
         super().__init__()
+        self.num_classes = num_classes
         self.conv1 = ConvLeaky(3, 64, 7, stride=2)
         self.pool1 = nn.MaxPool2d(kernel_size=2, stride=2)
         self.conv2 = ConvLeaky(64, 192, 3)
@@ -79,8 +110,11 @@ class YOLOv1(nn.Module):
         self.conv6_2 = ConvLeaky(1024, 1024, 3)
         self.top = Connected()
         self.predictions = nn.Linear(4096, 49 * (num_classes + 10))
+        self.class_maps = Cells(0, num_classes)
+        self.confidences = Cells(49 * num_classes, 2)
+        self.places = Cells(49 * (num_classes + 2), 8)
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Outputs:
         x = self.conv1(images)  # 64x224x224
         x = self.pool1(x)  # 64x112x112
         x = self.conv2(x)  # 192x112x112
@@ -100,7 +134,36 @@ class YOLOv1(nn.Module):
         x = self.conv6_1(x)  # 1024x7x7
         x = self.conv6_2(x)  # 1024x7x7
         x = self.top(x)  # 4096
-        return self.predictions(x)  # 1470
+        predictions = self.predictions(x)  # 1470
+        class_maps = [self.class_maps(predictions) for _ in range(2)]
+        classes = torch.cat(class_maps, dim=1)  # 40x7x7
+        confidences = self.confidences(predictions)  # 2x7x7
+        places = self.places(predictions)  # 8x7x7
+        conf = per_box(classes, self.num_classes)  # 98x20
+        objectness = per_box(confidences, 1)  # 98x1
+        loc = per_box(places, 4)  # 98x4
+        return Outputs(loc, objectness, conf)
 
 
 MODEL = YOLOv1
+
+DETECTOR = {
+    "format": 1,
+    "name": "yolov1",
+    "num_classes": 20,
+    "input": {
+        "size": [448, 448],
+        "channels": "RGB",
+        "scale": 1.0,
+        "mean": [0.0, 0.0, 0.0],
+        "std": [1.0, 1.0, 1.0],
+        "resize": "stretch",
+    },
+    "outputs": {"boxes": "loc", "classes": "conf", "objectness": "objectness"},
+    "maps": [[7, 7]],
+    "anchors": {"kind": "BoxPriors", "sizes": [[[448.0, 448.0], [448.0, 448.0]]], "unit": "pixels"},
+    "coder": {"kind": "RootCoder"},
+    "match": {"kind": "GridMatch"},
+    "loss": {"kind": "YOLOv1Loss", "box_weight": 5.0, "empty_weight": 0.5},
+    "select": {"kind": "NMS", "score": 0.005, "per_class": 100, "iou": 0.5, "keep": 100},
+}

@@ -11,6 +11,7 @@ from specc.documents import Diagnostic, Findings, Report, load
 from specc.emit.module import emit_module
 from specc.ir.build import build
 from specc.library import Library, read
+from specc.passes.faults import find_faults
 from specc.passes.model import check_model
 from specc.passes.pipeline import Facts, run
 from specc.passes.weights import check_maps, weight_maps
@@ -76,6 +77,11 @@ class Model:
     def boxes(self) -> int | None:
         """The number of boxes; `None` without a detector."""
         return self.facts.boxes
+
+    @cached_property
+    def faults(self) -> dict[str, str]:
+        """Map the paths of the rows that an error is about to what is wrong with them."""
+        return find_faults(self.hierarchy, self.diagnostics)
 
     @cached_property
     def weights(self) -> dict[str, WeightMap]:

@@ -124,30 +124,55 @@ class CellCoder:
         A centre at the cell's edge has an infinite offset, and so has one beyond it.
         """
         centres, sizes = centres_and_sizes(boxes)
-        start, side = self._cells(anchors)
+        start, side = _corners_and_sides(anchors)
         _, anchor_sizes = centres_and_sizes(anchors)
         place = ((centres - start) / side).clamp(0, 1).logit()
         return torch.cat((place, torch.log(sizes / anchor_sizes)), dim=-1)
 
     def decode(self, offsets: Tensor, anchors: Tensor) -> Tensor:
         """Boxes (..., A, 4) where offsets (..., A, 4) lead from anchors (A, 8)."""
-        start, side = self._cells(anchors)
+        start, side = _corners_and_sides(anchors)
         _, anchor_sizes = centres_and_sizes(anchors)
         return from_centres(
             start + offsets[..., :2].sigmoid() * side, offsets[..., 2:].exp() * anchor_sizes
         )
 
-    @staticmethod
-    def _cells(anchors: Tensor) -> tuple[Tensor, Tensor]:
-        """First corners (A, 2) and sides (A, 2) of the anchors' cells."""
-        cells = cells_of(anchors)
-        return cells[..., :2], cells[..., 2:] - cells[..., :2]
+
+def _corners_and_sides(anchors: Tensor) -> tuple[Tensor, Tensor]:
+    """First corners (A, 2) and sides (A, 2) of the anchors' cells."""
+    cells = cells_of(anchors)
+    return cells[..., :2], cells[..., 2:] - cells[..., :2]
 
 
-Coder = BoxCoder | BoxLinearCoder | CellCoder
+@dataclass(frozen=True)
+class RootCoder:
+    """Boxes by their place in a cell and the roots of their sides: Redmon et al., YOLO, CVPR 2016, section 2.2.
+
+    The centre is the cell's first corner moved by the first two offsets, in units of the cell's sides;
+    width and height are the anchor's times the squares of the others. Anchors are (A, 8), with their
+    cells; YOLO's are as large as the picture.
+    """
+
+    def encode(self, boxes: Tensor, anchors: Tensor) -> Tensor:
+        """Offsets (..., A, 4) that lead from anchors (A, 8) to boxes (..., A, 4)."""
+        centres, sizes = centres_and_sizes(boxes)
+        start, side = _corners_and_sides(anchors)
+        _, anchor_sizes = centres_and_sizes(anchors)
+        return torch.cat(((centres - start) / side, (sizes / anchor_sizes).sqrt()), dim=-1)
+
+    def decode(self, offsets: Tensor, anchors: Tensor) -> Tensor:
+        """Boxes (..., A, 4) where offsets (..., A, 4) lead from anchors (A, 8)."""
+        start, side = _corners_and_sides(anchors)
+        _, anchor_sizes = centres_and_sizes(anchors)
+        sizes = offsets[..., 2:].square() * anchor_sizes
+        return from_centres(start + offsets[..., :2] * side, sizes)
+
+
+Coder = BoxCoder | BoxLinearCoder | CellCoder | RootCoder
 
 KINDS: dict[str, type[Coder]] = {
     "BoxCoder": BoxCoder,
     "BoxLinearCoder": BoxLinearCoder,
     "CellCoder": CellCoder,
+    "RootCoder": RootCoder,
 }

@@ -24,6 +24,16 @@ from specc_runtime.tensorfile import TensorFileError
 KEEP = 2
 MANIFEST = "manifest.json"
 STATE = "state.json"
+_NOT_ONE = (
+    AttributeError,
+    KeyError,
+    OSError,
+    RecursionError,
+    TensorFileError,
+    TypeError,
+    ValueError,
+)
+"""What comes of reading something that is no checkpoint."""
 
 
 class CheckpointError(Exception):
@@ -84,15 +94,17 @@ def load(path: Path) -> Checkpoint:
     """Read one checkpoint. Raises `CheckpointError` unless every byte is as written."""
     try:
         sums: dict[str, str] = json.loads((path / MANIFEST).read_text())
+        if STATE not in sums:
+            raise CheckpointError(f"{path / MANIFEST}: does not list {STATE}")
         for name, expected in sums.items():
             if Path(name).name != name or sha256(path / name) != expected:
                 raise CheckpointError(f"{path / name}: not as written")
         state = json.loads((path / STATE).read_text())
         files = [path / name for name in sums if name.endswith(".safetensors")]
         tensors = {file.stem: tensorfile.read(file)[0] for file in files}
-    except (OSError, ValueError, AttributeError, TensorFileError) as error:
+        return Checkpoint(int(state.pop("step")), tensors, state)
+    except _NOT_ONE as error:
         raise CheckpointError(f"{path}: {error}") from error
-    return Checkpoint(state.pop("step"), tensors, state)
 
 
 def load_last(folder: Path) -> Checkpoint:

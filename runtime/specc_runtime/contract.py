@@ -45,16 +45,25 @@ class Input:
 
 @dataclass(frozen=True)
 class Outputs:
-    """Names of the module's outputs.
+    """Names of the module's outputs: those that the loss reads.
 
-    Box offsets (N, A, 4), class logits (N, A, C), and center-ness or objectness logits (N, A, 1) if
-    the loss reads them.
+    Box offsets (N, A, 4), of a second stage (N, R, 4 * C); class logits (N, A, C); and center-ness or
+    objectness logits (N, A, 1).
     """
 
     boxes: str
-    classes: str
+    classes: str | None = None
     centerness: str | None = None
     objectness: str | None = None
+
+    def name(self, key: str, reader: object) -> str:
+        """The output that a loss reads under a key. Raises `ContractError` where there is none."""
+        name: str | None = getattr(self, key)
+        if name is None:
+            raise ContractError(
+                f"DETECTOR: outputs lacks {key}, which {type(reader).__name__} reads"
+            )
+        return name
 
 
 def require(where: str, value: str, known: Sequence[str]) -> None:

@@ -1,18 +1,37 @@
-"""From scores and boxes to detections, all pictures of a batch and all classes at once."""
+"""From scores and boxes to detections, all pictures of a batch and all classes at once.
+
+Boxes are (B, A, 4), or (B, A, C, 4) where each class has its own.
+"""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, cast
 
 import torch
 from torch import Tensor
 
 from specc_runtime.boxes import iou
 from specc_runtime.matching import NOTHING
+from specc_runtime.predictions import Predictions
+
+Boxes = Tensor | Callable[[Tensor], Tensor]
+"""Boxes, or what works them out (B, K, 4) for some anchors of each picture, given positions (B, K)."""
 
 PART = 256
 """How many boxes of a picture are settled at once."""
+
+
+class Judge(Protocol):
+    """What turns predictions into scores: a loss."""
+
+    def best(self, predictions: Predictions) -> Tensor:
+        """Score (B, A) of each anchor's best class."""
+        ...
+
+    def bound(self, predictions: Predictions) -> Tensor:
+        """What no class of an anchor scores above (B, A), found with less work than `best`."""
+        ...
 
 
 class Detections(NamedTuple):
@@ -42,19 +61,28 @@ class NMS:
     iou: float = 0.45
     keep: int = 200
 
-    def __call__(self, boxes: Tensor, scores: Tensor, levels: Sequence[int] = ()) -> Detections:
+    def __call__(self, boxes: Boxes, scores: Tensor, levels: Sequence[int] = ()) -> Detections:
         """Choose among boxes (B, A, 4) by scores (B, A, C) of the classes but background.
 
         `levels`, the anchors of each map, is not looked at: a class competes across maps.
         """
         del levels
-        busiest = max(1, int((scores.amax(dim=2) > self.score).sum(dim=1).max()))
-        anchors, few = _best_anchors(scores, busiest)
-        best, index = few.transpose(1, 2).topk(min(self.per_class, busiest), sorted=False)
+        best, anchors = scores.mT.topk(min(self.per_class, scores.shape[1]), sorted=False)
         labels = torch.arange(scores.shape[2], device=best.device)[:, None].expand_as(best)
         best = torch.where(best > self.score, best, 0.0).flatten(1)
-        anchors = anchors.gather(1, index.flatten(1))
-        return _select(boxes, best, anchors, labels.flatten(1), self.iou, self.keep)
+        return _select(boxes, best, anchors.flatten(1), labels.flatten(1), self.iou, self.keep)
+
+    def shortlist(
+        self, judge: Judge, predictions: Predictions, levels: Sequence[int]
+    ) -> tuple[Tensor, Sequence[int]]:
+        """Positions (B, n) of anchors to choose among, and how many lie on each map.
+
+        All of which some class may have a score above `score` are among them.
+        """
+        del levels
+        bound = judge.bound(predictions)
+        (busiest,) = _busiest([bound > self.score], bound.shape[1])
+        return bound.topk(busiest, sorted=False).indices, (busiest,)
 
 
 @dataclass(frozen=True)
@@ -71,28 +99,39 @@ class LevelNMS:
     iou: float = 0.5
     keep: int = 300
 
-    def __call__(self, boxes: Tensor, scores: Tensor, levels: Sequence[int]) -> Detections:
+    def __call__(self, boxes: Boxes, scores: Tensor, levels: Sequence[int]) -> Detections:
         """Choose among boxes (B, A, 4) by scores (B, A, C), where `levels` sum up to A."""
-        of_maps = torch.split(scores, list(levels), dim=1)
-        best, anchors, labels = zip(*map(self._candidates, of_maps), strict=True)
-        starts = itertools.accumulate(levels, initial=0)
-        anchors = [found + start for found, start in zip(anchors, starts, strict=False)]
+        best, anchors, labels = zip(*self._candidates(scores, levels), strict=True)
         scores = torch.cat(best, dim=1)
         scores = torch.where(scores > self.score, scores, 0.0)
         return _select(
             boxes, scores, torch.cat(anchors, dim=1), torch.cat(labels, dim=1), self.iou, self.keep
         )
 
-    def _candidates(self, scores: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The best scores (B, K) of a map (B, A, C), their anchors and their classes.
+    def shortlist(
+        self, judge: Judge, predictions: Predictions, levels: Sequence[int]
+    ) -> tuple[Tensor, Sequence[int]]:
+        """Positions (B, n) of anchors to choose among, and how many lie on each map.
 
-        The best n pairs have anchors among the n whose best class is best: the others are not sorted.
+        A map's n best pairs have anchors among the n whose best class is best.
         """
-        anchors, few = _best_anchors(scores, self.per_map)
-        best, pairs = few.flatten(1).topk(min(self.per_map, few[0].numel()), sorted=False)
+        of_maps = list(_split(judge.best(predictions), levels))
+        counts = _busiest([best > self.score for _, best in of_maps], self.per_map)
+        few = [
+            best.topk(count, sorted=False).indices + start
+            for count, (start, best) in zip(counts, of_maps, strict=True)
+        ]
+        return torch.cat(few, dim=1), counts
+
+    def _candidates(
+        self, scores: Tensor, levels: Sequence[int]
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Of each map the best scores (B, K), their anchors and their classes."""
         classes = scores.shape[2]
-        index = torch.div(pairs, classes, rounding_mode="floor")
-        return best, anchors.gather(1, index), pairs % classes
+        for start, of_map in _split(scores, levels):
+            pairs = of_map.flatten(1)
+            best, index = pairs.topk(min(self.per_map, pairs.shape[1]), sorted=False)
+            yield best, start + index.div(classes, rounding_mode="floor"), index % classes
 
 
 @dataclass(frozen=True)
@@ -107,37 +146,61 @@ class TopNMS:
     iou: float = 0.5
     keep: int = 100
 
-    def __call__(self, boxes: Tensor, scores: Tensor, levels: Sequence[int] = ()) -> Detections:
+    def __call__(self, boxes: Boxes, scores: Tensor, levels: Sequence[int] = ()) -> Detections:
         """Choose among boxes (B, A, 4) by scores (B, A, C); `levels` is not looked at."""
         del levels
-        of_one_map = LevelNMS(self.score, self.best, self.iou, self.keep)
-        return of_one_map(boxes, scores, (scores.shape[1],))
+        return self._of_one_map(boxes, scores, (scores.shape[1],))
+
+    def shortlist(
+        self, judge: Judge, predictions: Predictions, levels: Sequence[int]
+    ) -> tuple[Tensor, Sequence[int]]:
+        """Positions (B, n) of anchors to choose among, and n, as of one map in `LevelNMS`."""
+        return self._of_one_map.shortlist(judge, predictions, (sum(levels),))
+
+    @property
+    def _of_one_map(self) -> LevelNMS:
+        return LevelNMS(self.score, self.best, self.iou, self.keep)
 
 
-def _best_anchors(scores: Tensor, n: int) -> tuple[Tensor, Tensor]:
-    """The n of a picture's anchors whose best class is best, and what their scores are.
+def _split(values: Tensor, levels: Sequence[int]) -> Iterator[tuple[int, Tensor]]:
+    """Values (B, A, ...) map by map, each with the position of its first anchor."""
+    starts = itertools.accumulate(levels, initial=0)
+    return zip(starts, torch.split(values, list(levels), dim=1), strict=False)
 
-    Of scores (B, A, C): positions (B, n) in A, in no order, and (B, n, C); fewer if A is smaller.
-    """
-    top = scores.amax(dim=2).topk(min(n, scores.shape[1]), sorted=False).indices
-    return top, scores.gather(1, top[..., None].expand(-1, -1, scores.shape[2]))
+
+def _busiest(chosen: Sequence[Tensor], most: int) -> list[int]:
+    """How many of each (B, n) are chosen where most are: 1 to `most`. The host waits once for all."""
+    counts = torch.stack([one.sum(dim=1).max() for one in chosen]).clamp(1, most)
+    return cast(list[int], counts.tolist())  # pyright: ignore[reportUnknownMemberType]
 
 
 def _select(
-    boxes: Tensor, scores: Tensor, anchors: Tensor, labels: Tensor, threshold: float, keep: int
+    boxes: Boxes, scores: Tensor, anchors: Tensor, labels: Tensor, threshold: float, keep: int
 ) -> Detections:
     """The best `keep` of a picture that greedy suppression within labels leaves.
 
-    Candidates have scores (B, K), 0 if they are none, anchors (B, K), positions in boxes (B, A, 4),
-    and labels (B, K).
+    Candidates have scores (B, K), 0 if they are none, positions of anchors (B, K) and labels (B, K).
+    Where enough of the best stay, the others are not even sorted.
     """
-    scores, order = scores.sort(dim=1, descending=True)
-    busiest = max(1, int((scores > 0).sum(dim=1).max()))
-    scores, order = scores[:, :busiest], order[:, :busiest]
-    labels = labels.gather(1, order)
-    candidates = boxes.gather(1, anchors.gather(1, order)[..., None].expand(-1, -1, 4))
-    kept = first_survivors(candidates, labels, scores > 0, threshold, keep)
-    return _best(candidates, torch.where(kept, scores, 0.0), labels, keep)
+    (busiest,) = _busiest([scores > 0], scores.shape[1])
+    few = min(2 * keep, busiest)
+    while True:
+        best, order = scores.topk(few)
+        of, at = labels.gather(1, order), anchors.gather(1, order)
+        candidates = _boxes(boxes, at, of)
+        kept = first_survivors(candidates, of, best > 0, threshold, keep)
+        if few == busiest or bool((kept.sum(dim=1) >= keep).all()):
+            return _best(candidates, torch.where(kept, best, 0.0), of, keep)
+        few = busiest
+
+
+def _boxes(boxes: Boxes, anchors: Tensor, labels: Tensor) -> Tensor:
+    """Boxes (B, K, 4) of anchors (B, K), those of classes (B, K) where each has its own."""
+    if not isinstance(boxes, Tensor):
+        return boxes(anchors)
+    if boxes.dim() == 4:
+        boxes, anchors = boxes.flatten(1, 2), anchors * boxes.shape[2] + labels
+    return boxes.gather(1, anchors[..., None].expand(-1, -1, 4))
 
 
 def _best(boxes: Tensor, scores: Tensor, labels: Tensor, keep: int) -> Detections:

@@ -33,3 +33,8 @@ def can_compile(
     if not any(shutil.which(name) for name in ("cc", "gcc", "clang")):
         return False, "not compiled: torch.compile needs a C compiler, and there is none here"
     return True, ""
+
+
+def peak_memory(device: torch.device) -> int:
+    """The most memory that PyTorch has taken of a GPU so far, in bytes; 0 for a CPU."""
+    return torch.cuda.max_memory_reserved(device) if device.type == "cuda" else 0

@@ -4,6 +4,8 @@ import signal
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from specc_runtime import distributed
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -12,24 +14,31 @@ class Stopped(Exception):
 
 
 class StopRequest:
-    """Within `with StopRequest() as stop:` SIGINT and SIGTERM only set `stop.signal`.
+    """Within `with StopRequest() as stop:` SIGINT and SIGTERM are only noted.
 
-    A step is never cut in two: the trainer looks between steps, saves, and leaves with
+    A step is never cut in two: the trainer asks `agreed` between steps, saves, and leaves with
     `exit_code`, 130 or 143, as a shell expects. A second SIGINT breaks off at once.
     """
 
     def __init__(self) -> None:
-        self.signal: int | None = None
+        self.noted = 0
+        """The signal that came to this process; 0 if there was none."""
+        self._signal = 0
         self._before: dict[int, Any] = {}
 
     @property
     def exit_code(self) -> int:
         """128 and the signal's number; 0 if there was none."""
-        return 128 + self.signal if self.signal else 0
+        return 128 + self._signal if self._signal else 0
+
+    def agreed(self) -> bool:
+        """Whether to stop, for a signal that came to any rank; all ranks ask at the same time."""
+        self._signal = distributed.most(self.noted)
+        return self._signal > 0
 
     def obey(self) -> None:
-        """Raise `Stopped` if a signal has come."""
-        if self.signal:
+        """Raise `Stopped` if a signal has come to this process."""
+        if self.noted:
             raise Stopped
 
     def __enter__(self) -> Self:
@@ -48,9 +57,9 @@ class StopRequest:
             signal.signal(number, handler)
 
     def _note(self, number: int, _: FrameType | None) -> None:
-        if self.signal == signal.SIGINT and number == signal.SIGINT:
+        if self.noted == signal.SIGINT and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.signal = number
+        self.noted = number
         # A shell or a batch system signals the whole group, and the processes that read data with it.
         mute_deaths()
 

@@ -1,124 +1,71 @@
-"""What a run says while it runs: a line for people, and `metrics.jsonl` for programs."""
+"""What a run says while it runs: to people, to `metrics.jsonl` for programs, and to trackers."""
 
 import errno
-import importlib.util
 import json
 import math
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, Protocol, cast
+
+from specc_runtime.display import Display, Lines, Status, display
 
 
-class Status(NamedTuple):
-    """Where a run stands, over the steps since the last status."""
+class Tracker(Protocol):
+    """Keeps a run's numbers elsewhere."""
 
-    epoch: int
-    epochs: int
-    step: int
-    steps: int
-    losses: Mapping[str, float]
-    lr: float
-    images_per_second: float
+    name: str
 
-    def line(self, steps_per_second: float) -> str:
-        """The status in one line."""
-        parts = ", ".join(f"{name} {value:.3f}" for name, value in self.losses.items())
-        left = (self.steps - self.step) / steps_per_second if steps_per_second else 0.0
-        return (
-            f"epoch {self.epoch + 1}/{self.epochs}  step {self.step:,}/{self.steps:,}  "
-            f"loss {sum(self.losses.values()):.3f} ({parts})  lr {self.lr:.2e}  "
-            f"{self.images_per_second:,.0f} images/s  {clock(left)} left"
-        )
-
-
-class Display(Protocol):
-    """Shows a run to people."""
-
-    def show(self, status: Status, line: str) -> None:
-        """Show where the run stands."""
+    def start(self, step: int) -> None:
+        """Forget what was kept from `step` on, if that can be done."""
         ...
 
-    def say(self, text: str) -> None:
-        """Say something that stays on the screen."""
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        """Keep numbers by name, as of a step."""
         ...
 
     def close(self) -> None:
-        """Leave the screen in order."""
+        """Finish."""
         ...
-
-
-class Lines:
-    """Plain lines, for files and pipes."""
-
-    def show(self, status: Status, line: str) -> None:
-        self.say(line)
-
-    def say(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
-
-    def close(self) -> None:
-        pass
-
-
-class Bar:
-    """One moving line, where standard error is a terminal and `rich` is there to draw it."""
-
-    def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn
-
-        self._progress = Progress(
-            BarColumn(bar_width=20), TextColumn("{task.description}"), console=Console(stderr=True)
-        )
-        self._task = self._progress.add_task("starting", total=None)
-        self._progress.start()
-
-    def show(self, status: Status, line: str) -> None:
-        self._progress.update(
-            self._task, completed=status.step, total=status.steps, description=line
-        )
-
-    def say(self, text: str) -> None:
-        self._progress.console.print(text, highlight=False, markup=False)
-
-    def close(self) -> None:
-        self._progress.stop()
-
-
-def display() -> Display:
-    """A bar on a terminal, lines elsewhere."""
-    return Bar() if sys.stderr.isatty() and importlib.util.find_spec("rich") else Lines()
 
 
 class Log:
-    """Writes `metrics.jsonl` and keeps the display and the clock."""
+    """Writes `metrics.jsonl`, hands its numbers to trackers, and keeps the display and the clock.
 
-    def __init__(self, path: Path, shown: Display | None = None) -> None:
+    A tracker that fails is told of and left alone from then on.
+    """
+
+    def __init__(
+        self, path: Path, shown: Display | None = None, trackers: Iterable[Tracker] = ()
+    ) -> None:
         self.path = path
         self.shown = shown or display()
+        self._trackers = list(trackers)
         self._since = time.perf_counter()
         self._step = 0
         self._lost = 0
 
-    def start(self, step: int) -> None:
-        """Go on after `step`: later lines, of a run that was cut off, are dropped."""
+    def start(self, step: int, *, scored: bool = True) -> None:
+        """Go on after `step`: later lines, of a run that was cut off, are dropped.
+
+        So are the scores of `step` itself unless it counts as `scored`: they will come again.
+        """
         self._since, self._step = time.perf_counter(), step
-        if self.path.exists():
-            lines = self.path.read_text().splitlines()
-            kept = [line for line in lines if _step_of(line) <= step]
-            whole = self.path.with_suffix(".partial")
-            whole.write_text("".join(f"{line}\n" for line in kept))
-            whole.replace(self.path)
+        try:
+            _drop_after(step, self.path, scored=scored)
+        except OSError as error:
+            self.say(f"{self.path} keeps lines of steps after {step:,} that were undone: {error}")
+        self._tell(step, lambda tracker: tracker.start(step + 1))
 
     def status(self, status: Status) -> None:
         """Show and record where the run stands."""
         now = time.perf_counter()
-        rate = (status.step - self._step) / max(now - self._since, 1e-9)
+        done = max(status.step - self._step, 1)
+        left = (status.steps - status.step) * (now - self._since) / done
         self._since, self._step = now, status.step
-        self.shown.show(status, status.line(rate))
+        self.shown.show(status, left)
         self.record(
             "train",
             status.step,
@@ -133,9 +80,13 @@ class Log:
 
     def record(self, kind: str, step: int, values: Mapping[str, Any]) -> None:
         """Add one line to `metrics.jsonl`; on a disk that is full, say once that lines are lost."""
+        numbers = dict(_numbers(kind, values))
+        if numbers:
+            at = max(step, self._step)  # scores may come late, and some trackers only go forward
+            self._tell(at, lambda tracker: tracker.scalars(at, numbers))
         line = json.dumps(_finite({"kind": kind, **values, "step": step})) + "\n"
         try:
-            _append(self.path, line.encode())
+            append(self.path, line.encode())
         except OSError as error:
             self._lost += 1
             if self._lost == 1:
@@ -151,17 +102,48 @@ class Log:
         self.shown.say(text)
 
     def close(self) -> None:
+        self._tell(self._step, lambda tracker: tracker.close())
         self.shown.close()
 
+    def _tell(self, step: int, what: Callable[[Tracker], None]) -> None:
+        for tracker in list(self._trackers):
+            try:
+                what(tracker)
+            except Exception as error:  # noqa: BLE001 - whatever it is, training goes on
+                self._trackers.remove(tracker)
+                self.say(f"{tracker.name} lacks what comes from step {step:,} on: {error}")
 
-def clock(seconds: float) -> str:
-    """Hours, minutes and seconds, as 1:02:03."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
+
+class Unheard(Log):
+    """The log of a process that leaves it to another to speak and write."""
+
+    def __init__(self) -> None:
+        super().__init__(Path(os.devnull), Lines())
+
+    def start(self, step: int, *, scored: bool = True) -> None: ...
+    def status(self, status: Status) -> None: ...
+    def record(self, kind: str, step: int, values: Mapping[str, Any]) -> None: ...
+    def rest(self) -> None: ...
+    def say(self, text: str) -> None: ...
 
 
-def _append(path: Path, line: bytes) -> None:
-    """Add a line to a file, or nothing of it. Raises `OSError`."""
+def _drop_after(step: int, path: Path, *, scored: bool) -> None:
+    """Keep a log's lines up to a step, with its scores or not; as it is if that cannot be written."""
+    if not path.exists():
+        return
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    last = (step, scored)
+    kept = "".join(f"{line}\n" for line in lines if _place(line) <= last)
+    partial = path.with_suffix(".partial")
+    try:
+        partial.write_text(kept, encoding="utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def append(path: Path, line: bytes) -> None:
+    """Add bytes to a file, or nothing of them. Raises `OSError`."""
     with path.open("ab", buffering=0) as file:
         end, written = file.tell(), 0
         try:
@@ -173,6 +155,15 @@ def _append(path: Path, line: bytes) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
+def _numbers(name: str, value: Any) -> Iterator[tuple[str, float]]:
+    """The finite numbers in nested mappings, with the path to each, as `validation/map50`."""
+    if isinstance(value, Mapping):
+        for key, item in cast(Mapping[str, Any], value).items():
+            yield from _numbers(f"{name}/{key}", item)
+    elif isinstance(value, int | float) and math.isfinite(value):
+        yield name, float(value)
+
+
 def _finite(value: Any) -> Any:
     """The value with null for NaN, which JSON lacks: the score of a class without objects."""
     if isinstance(value, Mapping):
@@ -180,9 +171,10 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _step_of(line: str) -> int:
-    """The step of a line; of one that was cut off in writing, one that is never kept."""
+def _place(line: str) -> tuple[int, bool]:
+    """The step of a line, and whether it has scores; for one that was cut off, what is never kept."""
     try:
-        return int(json.loads(line)["step"])
+        found = json.loads(line)
+        return int(found["step"]), found["kind"] == "validation"
     except (ValueError, KeyError, TypeError):
-        return sys.maxsize
+        return sys.maxsize, True

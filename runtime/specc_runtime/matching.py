@@ -146,10 +146,33 @@ class CellMatch:
         return claims(anchor, (best > 0) & (labels >= 0), len(anchors))
 
 
-Match = CellMatch | CenterSampling | IoUMatch
+@dataclass(frozen=True)
+class GridMatch:
+    """Match by place: Redmon et al., YOLO, CVPR 2016, section 2.
+
+    All anchors of the cell that holds an object's centre take it, and the loss chooses among them. Of
+    objects that share a cell the last wins.
+    """
+
+    def __call__(self, anchors: Tensor, boxes: Tensor, labels: Tensor) -> Assigned:
+        """Match anchors (A, 8), with their cells, with boxes (B, M, 4), labels (B, M), M >= 1."""
+        return assign(self.indices(anchors, boxes, labels), anchors, boxes, labels)
+
+    def indices(self, anchors: Tensor, boxes: Tensor, labels: Tensor) -> Tensor:
+        """Index (B, A) of each anchor's object, or NOTHING."""
+        cells = cells_of(anchors)
+        centres = centres_and_sizes(boxes)[0][:, :, None]  # (B, M, 1, 2)
+        inside = ((cells[:, :2] <= centres) & (centres < cells[:, 2:])).all(dim=-1)  # (B, M, A)
+        inside &= (labels >= 0)[..., None]
+        objects = torch.arange(labels.shape[1], device=labels.device)
+        return torch.where(inside, objects[:, None], NOTHING).amax(dim=1)
+
+
+Match = CellMatch | CenterSampling | GridMatch | IoUMatch
 
 KINDS: dict[str, type[Match]] = {
     "CellMatch": CellMatch,
     "CenterSampling": CenterSampling,
+    "GridMatch": GridMatch,
     "IoUMatch": IoUMatch,
 }

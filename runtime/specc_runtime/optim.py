@@ -26,16 +26,23 @@ def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, 
 def build_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """The recipe's optimizer, fused: it does nothing where its `found_inf` is 1, and nobody waits.
 
-    SGD's momentum begins as zeros. PyTorch would take it from the first gradient, which comes to
-    the same, but from memory as it happens to be where that first step is left out.
+    Its state is there from the beginning, so that no step finds the memory for it gone. That is of
+    zeros: PyTorch would take SGD's momentum from the first gradient, which comes to the same, but
+    from memory as it happens to be where that first step is left out.
     """
     groups = parameter_groups(network, recipe.weight_decay)
+    rate, momentum = recipe.lr, recipe.momentum
+    parameters = [p for group in groups for p in group["params"]]
     if recipe.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=recipe.lr, betas=(recipe.momentum, 0.999), fused=True)
-    optimizer = torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, fused=True)
-    if recipe.momentum:
-        for parameter in (p for group in groups for p in group["params"]):
-            optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+        optimizer = torch.optim.AdamW(groups, lr=rate, betas=(momentum, 0.999), fused=True)
+        names = ("exp_avg", "exp_avg_sq")
+        for parameter in parameters:
+            optimizer.state[parameter]["step"] = parameter.new_zeros((), dtype=torch.float32)
+    else:
+        optimizer = torch.optim.SGD(groups, lr=rate, momentum=momentum, fused=True)
+        names = ("momentum_buffer",) if momentum else ()
+    for parameter in parameters:
+        optimizer.state[parameter] |= {name: torch.zeros_like(parameter) for name in names}
     return optimizer
 
 
@@ -43,7 +50,8 @@ def learning_rate(recipe: Recipe, step: int, total: int) -> float:
     """The rate of `step`, counted from 0, of a run of `total` steps.
 
     It rises linearly over `warmup_steps`, or a tenth of a short run, then falls: by `gamma` at each of
-    `milestones`, or along half a cosine to 0 (Loshchilov, Hutter, SGDR, 2017).
+    `milestones`, which below 1 are parts of the run and from 1 on its epochs or steps, or along half a
+    cosine to 0 (Loshchilov, Hutter, SGDR, 2017).
     """
     warmup = min(recipe.warmup_steps, total // 10)
     if step < warmup:
@@ -52,7 +60,8 @@ def learning_rate(recipe: Recipe, step: int, total: int) -> float:
         done = (step - warmup) / max(1, total - warmup)
         return recipe.lr * 0.5 * (1.0 + math.cos(math.pi * done))
     if recipe.schedule == "step":
-        return recipe.lr * recipe.gamma ** sum(step >= m * total for m in recipe.milestones)
+        ends = (m * total if m < 1.0 else m * total / recipe.length for m in recipe.milestones)
+        return recipe.lr * recipe.gamma ** sum(step >= end for end in ends)
     return recipe.lr
 
 
@@ -96,18 +105,18 @@ class RunningStatistics:
 
     def __init__(self, network: nn.Module) -> None:
         self._buffers = [b for b in network.buffers() if b.is_floating_point()]
+        self._none = next(network.parameters()).new_empty(0)
 
     @torch.no_grad()
     def read(self) -> Tensor:
         """A copy of all of them in a row."""
-        return torch.cat([b.flatten() for b in self._buffers] or [torch.empty(0)])
+        return torch.cat([self._none, *(b.flatten() for b in self._buffers)])
 
     @torch.no_grad()
-    def restore(self, before: Tensor, where: Tensor) -> None:
-        """Put back what `read` gave if `where`, a truth value on the device, says so."""
+    def write(self, values: Tensor) -> None:
+        """Put values such as `read` gave in their places."""
         if self._buffers:
-            now = torch.where(where, before, self.read())
-            parts = torch.split_with_sizes(now, [b.numel() for b in self._buffers])
+            parts = torch.split_with_sizes(values, [b.numel() for b in self._buffers])
             shaped = [part.view_as(b) for part, b in zip(parts, self._buffers, strict=True)]
             torch._foreach_copy_(self._buffers, shaped)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
 

@@ -2,17 +2,25 @@
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 
 class Predictions(NamedTuple):
     """What a network says of each anchor."""
 
-    offsets: Tensor  # (B, A, 4)
+    offsets: Tensor  # (B, A, 4); of a second stage (B, A, 4 * C), four of each class
     logits: Tensor  # (B, A, C), with an output for the background where the loss has one
     confidence: Tensor | None = (
         None  # (B, A, 1), logits: center-ness or objectness, as the loss reads
     )
+    regions: Tensor | None = None  # (B, A, 4), what a second stage has in place of anchors
+
+    def at(self, anchors: Tensor) -> "Predictions":
+        """What is said of some anchors of each picture, whose positions are (B, n)."""
+        picture = torch.arange(len(anchors), device=anchors.device)[:, None]
+        said = {name: value for name, value in self._asdict().items() if value is not None}
+        return self._replace(**{name: value[picture, anchors] for name, value in said.items()})
 
     @property
     def confidences(self) -> Tensor:

@@ -1,26 +1,23 @@
 """Recipes: all that a training run can be told, with the defaults that train SSD.
 
 A recipe is a YAML file of `name: value`, any of which `name=value` on the command line overrides.
-Mistakes are found before anything is loaded, all at once, with their places.
+Those in the folder `recipes` go by their names. Mistakes are found before anything is loaded, all at
+once, with their places.
 """
 
-import json
-import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from types import UnionType
-from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
 from specc.documents import Diagnostic, Findings, Label, Mapping, Node, Source, Span, plain, suggest
 from specc.documents import load as load_yaml
 from specc.documents import parse as parse_yaml
+from specc_runtime.options import option, options_of, text
 
-
-def option(default: Any, doc: str, least: float | None = None, most: float | None = None) -> Any:
-    """A field with what `specc train --help` says of it and the bounds of its value."""
-    return field(default=default, metadata={"doc": doc, "least": least, "most": most})
+AUTO = 0
+"""The `batch` of a recipe that says `auto`: to be decided before training."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +25,8 @@ class Recipe:
     """Options of a training run. The defaults follow Liu et al., SSD, section 3.1, on one GPU."""
 
     epochs: int = option(120, "passes over the training images", 1)
-    batch: int = option(32, "images a step", 1)
+    steps: int | None = option(None, "steps of the run, in place of `epochs`", 1)
+    batch: int = option(32, "images a step; auto: as many as fit", 1, words={"auto": AUTO})
     accumulate: int = option(
         1, "parts of a batch that are computed in turn, to need less memory", 1
     )
@@ -41,7 +39,9 @@ class Recipe:
     clip_norm: float | None = option(None, "greatest norm of the gradient; null for any", 0.0)
     schedule: Literal["step", "cosine", "constant"] = option("step", "how the rate falls")
     milestones: tuple[float, ...] = option(
-        (2 / 3, 5 / 6), "of `step`: when the rate falls, in parts of the run", 0.0, 1.0
+        (2 / 3, 5 / 6),
+        "of `step`: when the rate falls, in parts of the run, or from 1 on in its epochs or steps",
+        0.0,
     )
     gamma: float = option(0.1, "of `step`: factor at each milestone", 0.0, 1.0)
     warmup_steps: int = option(500, "steps in which the rate rises, a tenth of the run at most", 0)
@@ -50,6 +50,8 @@ class Recipe:
         0.9998, "decay of the averaged weights that are scored; null for none", 0.0, 1.0
     )
 
+    sync_norms: bool = option(False, "batch norms see the images of all processes")
+
     precision: Literal["bf16", "fp32"] = option("bf16", "of convolutions; weights stay in fp32")
     channels_last: bool = option(True, "lay images out as NHWC, which tensor cores want")
     compile: Literal["auto", "always", "never"] = option("auto", "torch.compile; auto: on a GPU")
@@ -57,10 +59,15 @@ class Recipe:
     workers: int = option(4, "processes that read images; 0 reads in the trainer's own", 0)
     max_boxes: int | None = option(None, "room for objects on an image; null: as many as occur", 1)
     cache: int = option(2048, "MiB of decoded images kept in memory", 0)
-    augmentation: Literal["ssd", "gentle"] = option("ssd", "how far images are zoomed and cropped")
+    augmentation: Literal["ssd", "gentle", "flip"] = option(
+        "ssd", "how far images are zoomed and cropped; flip: only mirrored"
+    )
     distort_colours: bool = option(True, "SSD's colour distortion")
 
     metric: Literal["voc", "voc07", "coco"] = option("voc", "how validation is scored")
+    score_beside: Literal["auto", "always", "never"] = option(
+        "auto", "compute scores while training goes on; auto: on a GPU"
+    )
     evaluate_every: int = option(1, "epochs between validations; 0 for none", 0)
     patience: int | None = option(
         None, "validations without a better score after which training ends; null for any", 1
@@ -68,56 +75,100 @@ class Recipe:
     max_skips: int = option(10, "steps in a row not finite before going back to a checkpoint", 1)
     checkpoint_every: int = option(1000, "steps between checkpoints, besides each epoch's end", 1)
     log_every: int = option(20, "steps between lines of the log", 1)
+    track: Literal["wandb", "mlflow"] | None = option(
+        None, "where the log goes besides TensorBoard's files; null for nowhere"
+    )
+
+    @property
+    def length(self) -> int:
+        """Steps of the run where it is told by them, else its epochs: what `milestones` count."""
+        return self.steps or self.epochs
 
     def as_yaml(self) -> str:
         """The recipe with every option in it, as `read` takes it."""
-        return "".join(f"{name}: {_text(value)}\n" for name, value in asdict(self).items())
+        return "".join(
+            f"{name}: {_OPTIONS[name].text(value)}\n" for name, value in asdict(self).items()
+        )
+
+
+def shipped() -> dict[str, Path]:
+    """The recipes that come with specc, by name."""
+    return {path.stem: path for path in sorted((Path(__file__).parent / "recipes").glob("*.yaml"))}
+
+
+def find(name: str) -> Path:
+    """The file of a recipe: one that comes with specc, or else a path. Raises `Findings`."""
+    if Path(name).suffix or Path(name).exists():
+        return Path(name)
+    known = shipped()
+    if name in known:
+        return known[name]
+    source, nearest = Source("command line", name), suggest(name, known)
+    raise Findings(
+        [
+            Diagnostic(
+                "E0904",
+                f"there is no recipe `{name}`",
+                (Label(Span(source, 0, len(name)), "neither a file nor a recipe of specc"),),
+                help=f"did you mean `{nearest}`?" if nearest else None,
+                note=f"the recipes are {', '.join(known)}",
+            )
+        ]
+    )
 
 
 def read(path: Path | None, overrides: Sequence[str] = ()) -> Recipe:
     """The recipe of a YAML file, or the default one, with `name=value` overrides.
 
-    Raises `specc.documents.Findings` with all mistakes.
+    Of `epochs` and `steps`, the one that comes last is the run's length. Raises
+    `specc.documents.Findings` with all mistakes.
     """
     values: dict[str, Any] = {}
+    places: dict[str, Span] = {}
     found: list[Diagnostic] = []
     for name, at, node in _entries(path, overrides):
         try:
-            values[name] = _value(name, plain(node))
+            values[name] = _OPTIONS[name].value(plain(node))
+            places[name] = node.span
+            if name == "epochs":
+                values.pop("steps", None)
         except KeyError:
-            nearest = suggest(name, _HINTS)
+            nearest = suggest(name, _OPTIONS)
             found.append(
                 Diagnostic(
                     "E0901",
                     f"a recipe has no option `{name}`",
                     (Label(at, "unknown option"),),
                     help=f"did you mean `{nearest}`?" if nearest else None,
-                    note=f"the options are {', '.join(_HINTS)}",
+                    note=f"the options are {', '.join(_OPTIONS)}",
                 )
             )
         except ValueError as error:
             found.append(Diagnostic("E0902", f"`{name}` {error}", (Label(node.span, "not that"),)))
+    recipe = Recipe(**values)
+    if not found and max(recipe.milestones, default=0) > recipe.length:
+        found.append(_too_late(recipe, places))
     if found:
         raise Findings(found)
-    return Recipe(**values)
+    return recipe
 
 
 def describe() -> str:
     """One line an option, for the command's help."""
     return "\n".join(
-        f"  {f.name + '=' + _text(f.default):32} {f.metadata['doc']}" for f in fields(Recipe)
+        f"  {f.name + '=' + _OPTIONS[f.name].text(f.default):32} {f.metadata['doc']}"
+        for f in fields(Recipe)
     )
 
 
 _EXPONENT = re.compile(r"[-+]?[0-9]+e[-+]?[0-9]{1,2}")
-_HINTS = get_type_hints(Recipe)
-_BOUNDS = {f.name: (f.metadata["least"], f.metadata["most"]) for f in fields(Recipe)}
+_OPTIONS = options_of(Recipe)
 
 
 def _entries(path: Path | None, overrides: Sequence[str]) -> Iterator[tuple[str, Span, Node]]:
     """Name, place of the name, and value of each option given, in the order given."""
     documents: list[Node] = [load_yaml(path)] if path else []
-    documents += [_override(text) for text in overrides]
+    documents += [_override(given) for given in overrides]
     for document in documents:
         if not isinstance(document, Mapping):
             label = Label(document.span, "not `name: value`")
@@ -126,64 +177,23 @@ def _entries(path: Path | None, overrides: Sequence[str]) -> Iterator[tuple[str,
             yield key.name, key.span, value
 
 
-def _override(text: str) -> Node:
-    name, equals, value = text.partition("=")
+def _override(given: str) -> Node:
+    name, equals, value = given.partition("=")
     if not equals:
-        source = Source("command line", text)
-        label = Label(Span(source, 0, len(text)), "no `=`")
-        raise Findings([Diagnostic("E0903", f"`{text}` is not `name=value`", (label,))])
+        source = Source("command line", given)
+        label = Label(Span(source, 0, len(given)), "no `=`")
+        raise Findings([Diagnostic("E0903", f"`{given}` is not `name=value`", (label,))])
     if _EXPONENT.fullmatch(value):
-        value = _text(float(value))  # of files, YAML 1.1 takes 1e-3 for a text; here nobody does
+        value = text(float(value))  # of files, YAML 1.1 takes 1e-3 for a text; here nobody does
     return parse_yaml(Source("command line", f"{name}: {value}"))
 
 
-def _value(name: str, given: Any) -> Any:
-    """The value of an option, checked. Raises `KeyError` for an unknown name, `ValueError`."""
-    value = _fit(given, _HINTS[name])
-    least, most = _BOUNDS[name]
-    numbers = cast(tuple[Any, ...], value) if isinstance(value, tuple) else (value,)
-    for number in numbers:
-        if number is None or isinstance(number, str):
-            continue
-        if not math.isfinite(number):
-            raise ValueError(f"must be finite, and is {number}")
-        if least is not None and number < least:
-            raise ValueError(f"must be at least {_text(least)}, and is {_text(number)}")
-        if most is not None and number > most:
-            raise ValueError(f"must be at most {_text(most)}, and is {_text(number)}")
-    return cast(Any, value)
-
-
-def _fit(given: Any, hint: Any) -> Any:
-    """The value as the annotation `hint` wants it. Raises `ValueError`, which says what it wants."""
-    if isinstance(hint, UnionType):
-        inner, _ = get_args(hint)
-        return None if given is None else _fit(given, inner)
-    if get_origin(hint) is Literal:
-        if given not in get_args(hint):
-            raise ValueError(f"is one of {', '.join(get_args(hint))}, and not {_text(given)}")
-        return given
-    if get_origin(hint) is tuple:
-        if not isinstance(given, list):
-            raise ValueError(f"is a list, and not {_text(given)}")
-        return tuple(_fit(item, get_args(hint)[0]) for item in cast(list[Any], given))
-    wanted = (int, float) if hint is float else (hint,)
-    if not isinstance(given, wanted) or isinstance(given, bool) is not (hint is bool):
-        names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
-        raise ValueError(f"is {names[hint]}, and not {_text(given)}")
-    return hint(given)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, float):
-        # YAML 1.1 takes 1e-05 for a text, 1.0e-05 for a number; all readers agree on the latter.
-        mantissa, e, exponent = repr(value).partition("e")
-        return f"{mantissa}{'' if '.' in mantissa else '.0'}{e}{exponent}" if e else mantissa
-    if isinstance(value, tuple):
-        items = cast(tuple[Any, ...], value)
-        return (
-            "[" + ", ".join(json.dumps(v) if isinstance(v, str) else _text(v) for v in items) + "]"
-        )
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return str(value)
+def _too_late(recipe: Recipe, places: dict[str, Span]) -> Diagnostic:
+    """What to say of a milestone behind the end of the run."""
+    unit, last = "steps" if recipe.steps else "epochs", max(recipe.milestones)
+    return Diagnostic(
+        "E0902",
+        f"`milestones` has {last:g}, and the run ends after {recipe.length} {unit}",
+        (Label(places["milestones"], "behind the end"),),
+        help="milestones below 1 are parts of the run: `milestones=[0.667, 0.833]`",
+    )

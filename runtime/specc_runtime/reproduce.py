@@ -32,8 +32,8 @@ def reproduce(folder: Path, output: Path) -> int:
     for line in found:
         print(f"differs: {line}", file=sys.stderr)
     now = machine()
-    if found and any(now[name] != began[name] for name in now):
-        print(f"the machine: {now}; at first { ({n: began[n] for n in now}) }", file=sys.stderr)
+    if found and any(now[name] != began.get(name) for name in now):
+        print(f"the machine: {now}; at first { ({n: began.get(n) for n in now}) }", file=sys.stderr)
     if not found:
         print(f"{output}: losses, scores and weights are those of {folder}, to the bit")
     return int(bool(found))

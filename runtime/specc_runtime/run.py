@@ -11,14 +11,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import cv2
 import torch
 
+from specc_runtime import distributed
 from specc_runtime.data import Dataset
 from specc_runtime.recipe import Recipe
 from specc_runtime.weights.own import write_whole
+
+_RECORDED = {"classes", "data", "device", "fingerprint", "threads", "versions", "weights"}
 
 
 class RunError(Exception):
@@ -39,8 +42,13 @@ class Run:
 
     @property
     def spec(self) -> Path:
-        """The spec that it was emitted from, where one was given."""
+        """The spec that it was emitted from, as written, where one was given."""
         return self.path / "spec.yaml"
+
+    @property
+    def expanded(self) -> Path:
+        """That spec with its variant chosen and all that it uses in it: it compiles by itself."""
+        return self.path / "expanded.yaml"
 
     @property
     def recipe(self) -> Path:
@@ -56,6 +64,11 @@ class Run:
     def metrics(self) -> Path:
         """Losses and scores, a JSON object a line."""
         return self.path / "metrics.jsonl"
+
+    @property
+    def tracked(self) -> Path:
+        """What the service that tracks the run calls it, where the recipe asks for one."""
+        return self.path / "tracked.json"
 
     @property
     def checkpoints(self) -> Path:
@@ -87,25 +100,37 @@ class Run:
         return file
 
     def require_new(self) -> None:
-        """Raise `RunError` if a run has come to its first checkpoint in this folder."""
-        if any(self.checkpoints.glob("step-*")):
+        """Raise `RunError` if another run has come to its first checkpoint in this folder."""
+        if self._has_come_far() and not self.is_restarted():
             raise RunError(f"{self.path}: holds a run: give another -o, or --resume {self.path}")
+
+    def is_restarted(self) -> bool:
+        """Whether this process is to go on with the run here, as `torchrun` has started it again."""
+        if not (distributed.launch() and self._has_come_far()):
+            return False
+        began = self.read()
+        return began["command"] == sys.argv and distributed.starts_again(began.get("launch"))
+
+    def _has_come_far(self) -> bool:
+        return any(self.checkpoints.glob("step-*"))
 
     def write(
         self,
-        model: Path,
-        spec: Path | None,
+        sources: Mapping[Path, Path],
         recipe: Recipe,
         dataset: Dataset,
         asked: Mapping[str, Any],
     ) -> None:
-        """Record a run before its first step; `asked` is what else it was asked for."""
-        shutil.copyfile(model, self.model)
-        if spec:
-            shutil.copyfile(spec, self.spec)
+        """Record a run before its first step.
+
+        `sources` are the files to copy, by where they go; `asked` is what else was asked for.
+        """
+        for kept, source in sources.items():
+            shutil.copyfile(source, kept)
         self.keep_recipe(recipe)
         about = {
             "command": sys.argv,
+            "launch": distributed.launch(),
             **asked,
             "classes": list(dataset.classes),
             "fingerprint": fingerprint(dataset),
@@ -120,9 +145,12 @@ class Run:
     def read(self) -> dict[str, Any]:
         """What `write` recorded. Raises `RunError`."""
         try:
-            return json.loads(self.about.read_text())
-        except (OSError, ValueError) as error:
+            about = json.loads(self.about.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"{self.path}: holds no run to go on with: {error}") from error
+        if not isinstance(about, dict) or not _RECORDED <= about.keys():
+            raise RunError(f"{self.about}: damaged: it lacks what every run records")
+        return cast(dict[str, Any], about)
 
     def check_data(self, dataset: Dataset) -> None:
         """Raise `RunError` unless the data set is the one that the run began with."""
@@ -153,6 +181,7 @@ def machine() -> dict[str, Any]:
             "cuda": torch.version.cuda,
         },
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "processes": distributed.world(),
         "threads": torch.get_num_threads(),
     }
 

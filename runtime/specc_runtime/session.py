@@ -1,6 +1,7 @@
 """From what was asked for to a trainer at work: data, detector, folder and log put together."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -8,16 +9,19 @@ from typing import Any
 
 import torch
 
-from specc_runtime import inference, model, weights
+from specc_runtime import distributed, inference, model, weights
 from specc_runtime import recipe as recipes
+from specc_runtime.batch_size import settled
 from specc_runtime.checkpoint import sha256
-from specc_runtime.data import AUGMENTATIONS, Batch, Dataset, Loader, open_dataset
+from specc_runtime.data import AUGMENTATIONS, Batch, DataError, Dataset, Loader, open_dataset
+from specc_runtime.detector import Detector
 from specc_runtime.device import choose
-from specc_runtime.logs import Log
-from specc_runtime.model import Detector
+from specc_runtime.logs import Log, Unheard
 from specc_runtime.recipe import Recipe
 from specc_runtime.report import write_report
 from specc_runtime.run import Run, RunError, git_state
+from specc_runtime.scoring import Compute
+from specc_runtime.trackers import trackers
 from specc_runtime.trainer import Trainer, Validate
 
 
@@ -36,6 +40,7 @@ class Job:
     split: str
     val_split: str | None
     spec: Path | None = None
+    expanded: Path | None = None
     weights: Path | None = None
     resumed: bool = False
     original: Run | None = None
@@ -55,8 +60,10 @@ class Job:
             if not weights.is_file() or sha256(weights) != start_from["sha256"]:
                 raise RunError(f"{weights}: no longer the weights that {folder} began with")
             job = replace(job, weights=weights)
-        spec = job.run.spec if job.run.spec.exists() else None
-        return replace(job, run=Run(output), original=job.run, spec=spec)
+        spec, expanded = (
+            file if file.exists() else None for file in (job.run.spec, job.run.expanded)
+        )
+        return replace(job, run=Run(output), original=job.run, spec=spec, expanded=expanded)
 
     @classmethod
     def _recorded(cls, folder: Path, options: Sequence[str]) -> "Job":
@@ -71,6 +78,15 @@ class Job:
             val_split=data["val_split"],
         )
 
+    def sources(self) -> dict[Path, Path]:
+        """Module and spec, by where the run's folder keeps them."""
+        pairs = (
+            (self.run.model, self.model),
+            (self.run.spec, self.spec),
+            (self.run.expanded, self.expanded),
+        )
+        return {kept: source for kept, source in pairs if source}
+
     def record(self) -> dict[str, Any]:
         """What was asked for besides model and recipe, as `Run.write` keeps it."""
         root = str(self.data.resolve())
@@ -84,34 +100,55 @@ class Job:
 
 
 def start(job: Job) -> int:
-    """Do the job; its exit code. Nothing is written before the run's folder is held."""
+    """Do the job, with all processes that `torchrun` started for it; its exit code.
+
+    A job that is started again since a process was lost goes on from its last checkpoint.
+    """
+    with distributed.joined():
+        again = distributed.gathered(job.run.is_restarted())[0]
+        return _work(Job.of_run(job.run.path, ()) if again else job)
+
+
+def _work(job: Job) -> int:
+    """Do the job; its exit code. Nothing is written before rank 0 holds the run's folder."""
     emitted = model.load(job.model)
     memory = job.recipe.cache * 2**20
     dataset = open_dataset(job.data, job.split, cache_bytes=memory)
     validation = open_dataset(job.data, job.val_split) if job.val_split else None
+    job = replace(job, recipe=settled(job.recipe, emitted, dataset))
     run = Run(job.run.path, dataset.classes)
     for known in filter(None, (job.original, run if job.resumed else None)):
         known.check_data(dataset)
-    with run.lock():
-        if not job.resumed:
+    with run.lock() if distributed.leads() else nullcontext():
+        if distributed.leads() and not job.resumed:
             run.require_new()
-            run.write(job.model, job.spec, job.recipe, dataset, job.record())
-        log = Log(run.metrics)
+            run.write(job.sources(), job.recipe, dataset, job.record())
+        log = _log(run, job.recipe)
         try:
             scanned = dataset.report.table()
             log.say(scanned)
+            if distributed.world() > 1:
+                log.say(f"{distributed.world()} processes share each batch of {job.recipe.batch}")
             trainer = _trainer(job, emitted, dataset, validation, run, log)
             if job.resumed:
                 trainer.resume()
-                run.keep_recipe(job.recipe)
+                if distributed.leads():
+                    run.keep_recipe(job.recipe)
             code = trainer.fit()
             if dataset.report.table() != scanned:
                 log.say(f"images were lost while training\n{dataset.report.table()}")
-            if code == 0:
+            if code == 0 and distributed.leads():
                 _report(run, log)
             return code
         finally:
             log.close()
+
+
+def _log(run: Run, recipe: Recipe) -> Log:
+    """The run's log, of which rank 0 alone speaks and writes."""
+    if not distributed.leads():
+        return Unheard()
+    return Log(run.metrics, trackers=trackers(run, recipe))
 
 
 class Reading:
@@ -136,10 +173,10 @@ class Reading:
 
 
 def _report(run: Run, log: Log) -> None:
-    """Write the run's page; a disk that is full costs the page alone."""
+    """Write the run's page; a disk that is full, or data that is gone, costs the page alone."""
     try:
         log.say(f"report: {write_report(run.path)}")
-    except OSError as error:
+    except (OSError, DataError) as error:
         log.say(f"no report: {error}")
 
 
@@ -156,8 +193,7 @@ def _trainer(
     detector = emitted.build(len(dataset.classes))
     if job.weights:
         start_from = weights.read(job.weights)
-        fresh = weights.load_fitting(detector.network, start_from)
-        log.say(f"weights: {job.weights}; freshly initialised: {', '.join(fresh) or 'none'}")
+        log.say(f"weights: {job.weights}: {weights.load_fitting(detector.network, start_from)}")
         if start_from.preprocess not in (None, detector.input.preprocess):
             log.say(f"input, as these weights expect it: {start_from.preprocess}")
             detector.expect(start_from.preprocess)
@@ -172,6 +208,8 @@ def _trainer(
         workers=recipe.workers,
         max_boxes=recipe.max_boxes or max(1, dataset.most_boxes),
         augmentation=AUGMENTATIONS[recipe.augmentation],
+        rank=distributed.rank(),
+        world=distributed.world(),
     )
     batches = Reading(make)
     return Trainer(
@@ -187,8 +225,8 @@ def _trainer(
 
 
 def _validation(recipe: Recipe, dataset: Dataset) -> Validate:
-    def validate(detector: Detector, between: Callable[[], None]) -> dict[str, Any]:
-        return inference.evaluate(
+    def validate(detector: Detector, between: Callable[[], None]) -> Compute:
+        evaluator = inference.look(
             detector,
             dataset,
             recipe.metric,
@@ -197,5 +235,6 @@ def _validation(recipe: Recipe, dataset: Dataset) -> Validate:
             bf16=recipe.precision == "bf16",
             between=between,
         )
+        return evaluator.summary if distributed.leads() else dict
 
     return validate

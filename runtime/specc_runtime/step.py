@@ -1,7 +1,8 @@
 """One step of the optimizer, in which the host never waits for the device.
 
 Shapes are static, and what must not count is undone on the device: a step whose loss or gradient is
-not finite leaves weights, momentum and running statistics as they were.
+not finite leaves weights, momentum and running statistics as they were. Where several processes train,
+each takes the same step: they add up what they found, and end with the same numbers.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,12 +12,12 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
+from specc_runtime import distributed, norms
 from specc_runtime.data import Batch, photometric
+from specc_runtime.detector import Detector
 from specc_runtime.device import can_compile
 from specc_runtime.freezing import freeze
-from specc_runtime.model import Detector
 from specc_runtime.optim import Average, RunningStatistics, build_optimizer, set_learning_rate
-from specc_runtime.parts import shares
 from specc_runtime.recipe import Recipe
 
 
@@ -42,12 +43,27 @@ def read(steps: Sequence[Taken]) -> list[dict[str, float] | None]:
     ]
 
 
+@torch.no_grad()
+def shares(detector: Detector, parts: Sequence[tuple[Tensor, Tensor]]) -> list[Tensor]:
+    """What the loss of each part of a batch counts, given the boxes (B, M, 4) and labels (B, M) of each.
+
+    A loss is divided by a number that follows from the whole batch, all ranks' parts of it. So the loss
+    of a part counts as much as what it was divided by is of what the whole is divided by.
+    """
+    match, loss = detector.match, detector.criterion
+    counts = [loss.counted(match(detector.anchors, *part).labels) for part in parts]
+    whole = torch.stack(counts).sum()
+    distributed.add_up([whole])
+    return [loss.divisor(count) / loss.divisor(whole) for count in counts]
+
+
 class Stepper:
     """Takes steps with a detector, on the device that it lies on.
 
-    A batch is computed in `parts`, one after the other. They begin as the recipe's `accumulate` and
-    double when memory runs out; loss and gradient are those of the whole batch, but for norms,
-    whose statistics are those of a part. `say` gets what the user is to know.
+    A rank's batch is computed in `parts`, one after the other. They begin as the recipe's `accumulate`
+    and double when memory runs out on any rank; loss and gradient are those of the whole batch, but for
+    norms, whose statistics are those of a part: with `sync_norms`, of all ranks' parts, else of each
+    rank's, and running ones move as they do on average. `say` gets what the user is to know.
 
     Raises `specc_runtime.freezing.FreezeError`.
     """
@@ -57,12 +73,14 @@ class Stepper:
         self._layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
         self.detector = detector.to(memory_format=self._layout)  # pyright: ignore[reportCallIssue]
         self.device = detector.anchors.device
+        if recipe.sync_norms:
+            norms.synchronise(detector.network)
         self._frozen = freeze(detector.network, recipe.freeze)
         self.optimizer = build_optimizer(detector.network, recipe)
         self.average = Average(detector, recipe.ema) if recipe.ema is not None else None
         self._statistics = RunningStatistics(detector.network)
         compiled, why_not = can_compile(recipe.compile, self.device)
-        self._losses = torch.compile(self._forward, dynamic=False) if compiled else self._forward
+        self._losses = self._compiled() if compiled else self._forward
         if why_not:
             say(why_not)
         self.train()
@@ -89,14 +107,16 @@ class Stepper:
         images = images.contiguous(memory_format=self._layout)
         before = self._statistics.read()
         while (losses := self._gradients(step, images, boxes, labels)) is None:
-            self._statistics.restore(before, torch.ones_like(self.detector.anchors[0, 0]).bool())
+            self._statistics.write(before)
             self._halve(len(images))
+        if distributed.world() > 1:
+            self._add_up(losses, before)
         finite = self._check_and_clip(losses)
         set_learning_rate(self.optimizer, rate)
         skipped = torch.where(finite, 0.0, 1.0)
         self.optimizer.found_inf = skipped  # pyright: ignore[reportAttributeAccessIssue]
         self.optimizer.step()
-        self._statistics.restore(before, ~finite)
+        self._statistics.write(torch.where(finite, self._statistics.read(), before))
         if self.average:
             self.average.update(self.detector, step + 1)
         return Taken(losses, skipped)
@@ -104,27 +124,65 @@ class Stepper:
     def _gradients(
         self, step: int, images: Tensor, boxes: Tensor, labels: Tensor
     ) -> dict[str, Tensor] | None:
-        """Leave a batch's gradients with the weights; its losses, or None without the memory."""
-        torch.manual_seed(self.recipe.seed * 1_000_003 + step)  # pyright: ignore[reportUnknownMemberType]
+        """Leave a batch's gradients with the weights; its losses, or None if a rank lacks the memory."""
+        own_random = (self.recipe.seed * 1_000_003 + step) ^ distributed.rank() << 48
+        torch.manual_seed(own_random)  # pyright: ignore[reportUnknownMemberType]
         self.optimizer.zero_grad(set_to_none=True)
-        split = [value.tensor_split(self.parts) for value in (images, boxes, labels)]
+        count = min(self.parts, len(images))
+        split = [value.tensor_split(count) for value in (images, boxes, labels)]
         parts = list(zip(*split, strict=True))
-        total: dict[str, Tensor] = {}
+        alone = count == distributed.world() == 1
+        counts = [1.0] if alone else shares(self.detector, [part[1:] for part in parts])
         try:
-            wholes = [part[1:] for part in parts]
-            counts = shares(self.detector, wholes) if len(parts) > 1 else [1.0]
-            for part, share in zip(parts, counts, strict=True):
-                losses = {name: value * share for name, value in self._losses(*part).items()}
-                torch.stack(list(losses.values())).sum().backward()  # pyright: ignore[reportUnknownMemberType]
-                for name, value in losses.items():
-                    total[name] = total.get(name, 0.0) + value.detach()
+            with distributed.alike(torch.OutOfMemoryError):
+                return self._backward(parts, counts)
         except torch.OutOfMemoryError:
-            return None  # and with the frame all that it held on the device
+            return None  # and with the frames all that they held on the device
+
+    def _backward(
+        self, parts: Sequence[Sequence[Tensor]], shares: Sequence[Tensor | float]
+    ) -> dict[str, Tensor]:
+        """Add up gradients and losses of the parts of this rank's batch."""
+        total: dict[str, Tensor] = {}
+        for part, share in zip(parts, shares, strict=True):
+            losses = {name: value * share for name, value in self._losses(*part).items()}
+            torch.stack(list(losses.values())).sum().backward()  # pyright: ignore[reportUnknownMemberType]
+            for name, value in losses.items():
+                total[name] = total.get(name, 0.0) + value.detach()
         return total
+
+    def _add_up(self, losses: dict[str, Tensor], before: Tensor) -> None:
+        """Make losses and gradients those of all ranks, and running statistics the same on all.
+
+        Once, behind the whole gradient: a rank that runs out of memory has told the others by then.
+        """
+        gradients = [p.grad for p in self.detector.parameters() if p.grad is not None]
+        moved = (self._statistics.read() - before) / distributed.world()
+        distributed.add_up([*gradients, *losses.values(), moved])
+        self._statistics.write(before + moved)
 
     def _forward(self, images: Tensor, boxes: Tensor, labels: Tensor) -> dict[str, Tensor]:
         bf16 = self.recipe.precision == "bf16"
         return self.detector.losses(images, boxes, labels, bf16=bf16)
+
+    def _compiled(self) -> Callable[..., dict[str, Tensor]]:
+        """`_forward`, compiled; on a GPU captured as CUDA graphs, where one call starts all kernels.
+
+        A graph writes where it wrote before. So losses are copied, and a batch in parts, whose
+        gradients are to add up, is computed without graphs, as are norms that wait for other ranks.
+        """
+        plain = torch.compile(self._forward, dynamic=False)
+        captured = torch.compile(self._forward, dynamic=False, mode="reduce-overhead")
+        may_capture = self.device.type == "cuda" and not self.recipe.sync_norms
+
+        def run(images: Tensor, boxes: Tensor, labels: Tensor) -> dict[str, Tensor]:
+            if not may_capture or self.parts > 1:
+                return plain(images, boxes, labels)
+            torch.compiler.cudagraph_mark_step_begin()
+            losses = captured(images, boxes, labels)
+            return {name: value.clone() for name, value in losses.items()}
+
+        return run
 
     def _check_and_clip(self, losses: dict[str, Tensor]) -> Tensor:
         """Whether loss and gradient are finite, on the device; the gradient is clipped."""
@@ -138,10 +196,12 @@ class Stepper:
         """Compute half as many images at a time from now on. Raises `OutOfMemory`."""
         if self.parts >= images:
             raise OutOfMemory("out of memory with one image at a time: choose a smaller input")
+        if self.recipe.sync_norms and distributed.world() > 1:
+            raise OutOfMemory(f"out of memory: begin with `accumulate={self.parts * 2}`")
         self.parts = min(self.parts * 2, images)
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         self._say(
-            f"out of memory: from now on a batch of {images} is computed in {self.parts} parts; "
+            f"out of memory: from now on {images} images are computed in {self.parts} parts; "
             f"`accumulate={self.parts}` begins with that"
         )

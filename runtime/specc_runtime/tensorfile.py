@@ -67,7 +67,7 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         metadata = cast(dict[str, str], header.pop("__metadata__", {}))
         body = memoryview(data)[8 + length :]
         return {name: _tensor(body, place) for name, place in header.items()}, metadata
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise TensorFileError(f"{path}: damaged: {error}") from error
 
 

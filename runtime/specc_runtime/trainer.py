@@ -9,26 +9,31 @@ What steps gave stays on the device until a status is due.
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from torch import Tensor
 
-from specc_runtime import checkpoint, weights
+from specc_runtime import checkpoint, distributed, weights
 from specc_runtime.checkpoint import Checkpoint, CheckpointError
+from specc_runtime.contract import ContractError
 from specc_runtime.data import Batch
+from specc_runtime.detector import Detector
+from specc_runtime.device import peak_memory
+from specc_runtime.display import Status
 from specc_runtime.interrupt import Stopped, StopRequest, mute_deaths
-from specc_runtime.logs import Log, Status
-from specc_runtime.model import Detector
+from specc_runtime.logs import Log
 from specc_runtime.optim import learning_rate, load_optimizer_tensors, optimizer_tensors
 from specc_runtime.recipe import Recipe
 from specc_runtime.run import Run
+from specc_runtime.scoring import Compute, Scoring
 from specc_runtime.step import Stepper, Taken, read
 
 Batches = Callable[[int, int], Iterable[Batch]]
 """From an epoch and a number of batches to skip to the rest of that epoch's batches."""
 
-Validate = Callable[[Detector, Callable[[], None]], dict[str, Any]]
-"""Scores a detector; `map50`, and `map` where there is one, say which weights are best.
+Validate = Callable[[Detector, Callable[[], None]], Compute]
+"""Looks at a split with a detector; what is returned computes its scores.
 
 The second argument is to be called now and then: it raises when the run is to stop.
 """
@@ -73,11 +78,10 @@ class Trainer:
         self.recipe, self.run, self.log = recipe, run, log
         self.batches, self.validate, self.name = batches, validate, name
         self.steps_per_epoch = steps_per_epoch
-        self.steps = recipe.epochs * steps_per_epoch
+        self.steps = recipe.steps or recipe.epochs * steps_per_epoch
         self.take_step = Stepper(detector, recipe, log.say)
-        self.step = self.validated = 0
-        self.best, self.stale = -math.inf, 0
-        self.skips = self.rollbacks = 0
+        self.scoring = Scoring(recipe, self.take_step.device, log, self._keep_best)
+        self.step = self.skips = self.rollbacks = 0
         self._unread: list[_Unread] = []
         self._since = time.perf_counter()
 
@@ -91,18 +95,20 @@ class Trainer:
 
         Raises `TrainingError`.
         """
-        self.log.start(self.step)
+        self.log.start(self.step, scored=not self._at_an_end())
         self._since = time.perf_counter()
         with StopRequest() as stop:
-            while not stop.signal and not self._finished():
+            while not stop.agreed() and not self._finished():
                 if self._at_an_end():
                     self._end_epoch(stop)
                 else:
                     self._run_epoch(stop)
-            if stop.signal:
+            self.scoring.land()
+            if stop.exit_code:
                 self.save()
                 self.log.say(f"stopped at step {self.step:,}: `--resume {self.run.path}` goes on")
-        self._save_weights(self.run.last)
+        if distributed.leads():
+            self._save_weights(self.run.last, self.take_step.scored, self.step)
         return stop.exit_code
 
     def train_step(self, batch: Batch) -> Taken:
@@ -129,20 +135,27 @@ class Trainer:
         if self.take_step.average:
             tensors["average"] = self.take_step.scored.network.state_dict()
         state = {
-            "validated": self.validated,
-            "best": None if math.isinf(self.best) else self.best,
-            "stale": self.stale,
+            **self.scoring.state(),
             "rollbacks": self.rollbacks,
             "parts": self.take_step.parts,
             "preprocess": self.detector.input.preprocess,
             **self._fixed(),
         }
         now = Checkpoint(self.step, tensors, state)
-        self._bear("checkpoint", lambda: checkpoint.save(self.run.checkpoints, now))
+        self._bear("checkpoint", now.step, lambda: checkpoint.save(self.run.checkpoints, now))
 
     def resume(self) -> None:
         """Go on from the run's last checkpoint. Raises `CheckpointError`."""
         last = checkpoint.load_last(self.run.checkpoints)
+        if len(set(distributed.gathered(last.step))) > 1:
+            raise CheckpointError(f"{self.run.path}: is another folder to other processes")
+        try:
+            self._take_up(last)
+        except (ContractError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise CheckpointError(f"{self.run.checkpoints}: not of this run: {error}") from error
+
+    def _take_up(self, last: Checkpoint) -> None:
+        """Become as a checkpoint says. Raises what comes of one that lacks something."""
         for name, now in self._fixed().items():
             if last.state[name] != now:
                 raise CheckpointError(
@@ -158,10 +171,8 @@ class Trainer:
         for detector in (self.detector, stepper.scored):
             detector.expect(last.state["preprocess"])
         stepper.parts = max(stepper.parts, last.state["parts"])
-        self.step, self.validated = last.step, last.state["validated"]
-        self.best = -math.inf if last.state["best"] is None else last.state["best"]
-        self.stale, self.rollbacks = last.state["stale"], last.state["rollbacks"]
-        self.skips = 0
+        self.scoring.take_up(last.state)
+        self.step, self.rollbacks, self.skips = last.step, int(last.state["rollbacks"]), 0
 
     def _fixed(self) -> dict[str, Any]:
         """What may not change between a checkpoint and the run that resumes from it."""
@@ -174,12 +185,12 @@ class Trainer:
         }
 
     def _at_an_end(self) -> bool:
-        """Whether an epoch has ended that was not scored."""
-        return self.step % self.steps_per_epoch == 0 and self.step != self.validated
+        """Whether an epoch, or the run within one, has ended that was not scored."""
+        ended = self.step % self.steps_per_epoch == 0 or self.step == self.steps
+        return ended and self.step != self.scoring.validated
 
     def _finished(self) -> bool:
-        tired = self.recipe.patience is not None and self.stale >= self.recipe.patience
-        return not self._at_an_end() and (self.step >= self.steps or tired)
+        return not self._at_an_end() and (self.step >= self.steps or self.scoring.is_tired)
 
     def _run_epoch(self, stop: StopRequest) -> None:
         """Train to the end of the epoch, to a signal, or to where the run had to go back."""
@@ -189,10 +200,13 @@ class Trainer:
             to_save = self.step % self.recipe.checkpoint_every == 0 and not self._at_an_end()
             if (to_save or self.step % self.recipe.log_every == 0) and not self._report():
                 return
-            if stop.signal:
+            if stop.agreed():
                 return
             if to_save:
+                self.scoring.land()
                 self.save()
+            if self.step == self.steps:
+                return
 
     def _rest_of_epoch(self, stop: StopRequest) -> Iterator[Batch]:
         """Batches from the next step on, to the epoch's end; none once the run is to stop.
@@ -207,8 +221,8 @@ class Trainer:
                     mute_deaths()
                     yield batch
             except RuntimeError as error:
-                if stop.signal:
-                    return
+                if stop.noted and distributed.world() == 1:
+                    return  # those who read were told to stop as well
                 deaths += 1
                 self._bear_death(error, deaths)
 
@@ -227,52 +241,48 @@ class Trainer:
         """Score, keep the best, and save."""
         if not self._report():
             return
+        self.scoring.land()
         epochs, every = self.step // self.steps_per_epoch, self.recipe.evaluate_every
         if self.validate and every and (epochs % every == 0 or self.step == self.steps):
             try:
-                self._weigh(self._scores(self.validate, stop))
+                compute = self._look(self.validate, stop)
             except Stopped:
                 return
-        self.validated = self.step
+            self.scoring.begin(self.step, self.take_step.scored, compute)
+            self.log.rest()
+            self._since = time.perf_counter()
+        self.scoring.validated = self.step
+        if self._finished():
+            self.scoring.land()
         self.save()
 
-    def _scores(self, validate: Validate, stop: StopRequest) -> dict[str, Any]:
+    def _look(self, validate: Validate, stop: StopRequest) -> Compute:
+        """Look at the validation split; what computes its scores. Raises `Stopped`."""
         deaths = 0
         while True:
             try:
                 return validate(self.take_step.scored, stop.obey)
             except RuntimeError as error:
-                stop.obey()  # those who read images were told to stop as well
                 deaths += 1
                 self._bear_death(error, deaths)
             finally:
                 self.take_step.train()
 
-    def _weigh(self, scores: dict[str, Any]) -> None:
-        """Record scores, and keep the weights if they are the best."""
-        self.log.record("validation", self.step, scores)
-        score = float(scores.get("map", scores["map50"]))
-        self.log.say(f"step {self.step:,}: mAP {score:.4f}, best {max(score, self.best):.4f}")
-        self.stale += 1
-        if score > self.best:
-            self.best, self.stale = score, 0
-            self._bear("best weights", lambda: self._save_weights(self.run.best))
-        if self.stale == self.recipe.patience:
-            self.log.say(f"no better score in {self.stale} validations: training ends")
-        self.log.rest()
-        self._since = time.perf_counter()
+    def _keep_best(self, detector: Detector, step: int) -> None:
+        self._bear("best weights", step, lambda: self._save_weights(self.run.best, detector, step))
 
-    def _save_weights(self, path: Any) -> None:
-        scored = self.take_step.scored
-        preprocess = scored.input.preprocess
-        weights.save(path, scored.network, self.run.classes, preprocess, step=self.step)
+    def _save_weights(self, path: Path, detector: Detector, step: int) -> None:
+        preprocess = detector.input.preprocess
+        weights.save(path, detector.network, self.run.classes, preprocess, step=step)
 
-    def _bear(self, what: str, write: Callable[[], object]) -> None:
+    def _bear(self, what: str, step: int, write: Callable[[], object]) -> None:
         """Write something that training can do without; say so if it cannot be written."""
+        if not distributed.leads():
+            return
         try:
             write()
         except OSError as error:
-            self.log.say(f"{what} of step {self.step:,} not written, training goes on: {error}")
+            self.log.say(f"{what} of step {step:,} not written, training goes on: {error}")
 
     def _report(self) -> bool:
         """Read what steps since the last report gave, which waits for the device, and show it.
@@ -290,8 +300,11 @@ class Trainer:
         names = unread[0].taken.losses
         means = {n: sum(g[n] for g in good) / len(good) if good else math.nan for n in names}
         rate = self.take_step.optimizer.param_groups[0]["lr"]
-        place = ((self.step - 1) // self.steps_per_epoch, self.recipe.epochs, self.step, self.steps)
-        self.log.status(Status(*place, means, rate, speed))
+        epochs = math.ceil(self.steps / self.steps_per_epoch)
+        place = ((self.step - 1) // self.steps_per_epoch, epochs, self.step, self.steps)
+        best = math.nan if math.isinf(self.scoring.best) else self.scoring.best
+        used = peak_memory(self.take_step.device)
+        self.log.status(Status(*place, means, rate, speed, best, used))
         longest = 0
         for step, losses in zip(unread, outcomes, strict=True):
             self.skips = 0 if losses else self.skips + 1
@@ -305,7 +318,9 @@ class Trainer:
 
     def _tell_skip(self, step: _Unread) -> None:
         indices = cast(list[int], step.images.tolist())  # pyright: ignore[reportUnknownMemberType]
-        images = [self.name(index) for index in indices]
+        images = [
+            self.name(index) for of_rank in distributed.gathered(indices) for index in of_rank
+        ]
         self.log.record("skipped", step.step, {"images": images})
         self.log.say(f"step {step.step:,} skipped, not finite: {', '.join(images)}")
 
@@ -323,5 +338,5 @@ class Trainer:
         except CheckpointError as error:
             raise TrainingError(f"{what}, and there is no checkpoint yet: {advice}") from error
         self.rollbacks = rollbacks
-        self.log.start(self.step)
+        self.log.start(self.step, scored=not self._at_an_end())
         self.log.say(f"{what}: back to step {self.step:,}, at 1/{2**rollbacks} of the rate")

@@ -13,7 +13,7 @@ TABLE = {
     m[1]: [c.strip() for c in m[2].split("|")]
     for m in ROW.finditer((ROOT / "README.md").read_text())
 }
-MEASURED = re.compile(r"\[(0\.\d+)(?: on [\w ]+)?\]\((benchmarks/results/\w+\.json)\)")
+MEASURED = re.compile(r"\[(0\.\d+)(?: on [\w ]+)?\]\((benchmarks/results/[\w/]+\.json)\)")
 
 
 MODELS = {spec.stem: specc.compile(spec) for spec in SPECS}

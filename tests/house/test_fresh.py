@@ -34,7 +34,9 @@ def test_spec_names_its_schema_to_editors(spec):
     assert (spec.parent / first.removeprefix(prefix)).resolve() == ROOT / "specs/specc.schema.json"
 
 
-@pytest.mark.parametrize("script", ["make_ops.py", "make_errata.py", "make_zoo.py"])
+@pytest.mark.parametrize(
+    "script", ["make_ops.py", "make_errata.py", "make_zoo.py", "make_results.py"]
+)
 def test_page_is_fresh(script):
     done = run("python", f"docs/{script}", "--check")
     assert done.returncode == 0, done.stdout + done.stderr

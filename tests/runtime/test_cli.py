@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from specc_runtime import cli, tensorfile
-from specc_runtime.cli import evaluate, main, predict, synth, train, verify
+from specc_runtime import api, recipe, tensorfile
+from specc_runtime.cli import evaluate, lr_find, main, predict, synth, train, verify
 from specc_runtime.data import open_dataset
 
 from .training import TINY
@@ -36,7 +36,7 @@ def run(data, tmp_path_factory):
 
 def test_a_run_keeps_what_it_was(run, data):
     assert (run / "model.py").read_text() == TINY.read_text()
-    assert "epochs: 2\nbatch: 8\n" in (run / "recipe.yaml").read_text()
+    assert "epochs: 2\nsteps: null\nbatch: 8\n" in (run / "recipe.yaml").read_text()
     about = json.loads((run / "run.json").read_text())
     assert about["classes"] == list(open_dataset(data, "train").classes)
     assert about["data"] == {"root": str(data.resolve()), "split": "train", "val_split": "val"}
@@ -77,7 +77,7 @@ def test_going_on_with_other_data_is_refused(data, tmp_path, capsys):
 def test_weights_of_one_run_start_another(run, data, tmp_path, capsys):
     start = ["--weights", str(run / "best.safetensors"), "-o", str(tmp_path / "b")]
     assert train([str(TINY), "--data", str(data), *start, *OPTIONS, "epochs=1"]) == 0
-    assert "freshly initialised: none" in capsys.readouterr().err
+    assert "freshly initialised" not in capsys.readouterr().err
 
 
 def test_eval_prints_scores_or_json(run, data, capsys):
@@ -174,6 +174,13 @@ def test_verify_names_the_layer_that_does_not_run(network, capsys):
         (["train", "--resume", "/nowhere"], 1, "holds no run to go on with"),
         (["verify", "x.py"], 1, "there is no such file"),
         (["eval", "x.py"], 2, "the following arguments are required"),
+        (["train", "x.py", "--data", "y", "--recipe", "ssd300"], 1, "there is no recipe `ssd300`"),
+        (["train", "x.py", "--data", "y", "--recipe", "nowhere.yaml"], 1, "nowhere.yaml"),
+        (["recipes", "show"], 2, "`list`, or `show NAME`"),
+        (["recipes", "list", "ssd300_voc"], 2, "`list`, or `show NAME`"),
+        (["recipes", "show", "ssd300_vok"], 1, "did you mean `ssd300_voc`?"),
+        (["bench", str(TINY), "batch=auto"], 1, "give the number of images"),
+        (["lr-find", "x.py", "--data", "y", "--low", "1", "--high", "1"], 2, "the second greater"),
     ],
 )
 def test_wrong_usage_is_2_and_what_is_wrong_is_1(argv, code, message, capsys):
@@ -186,8 +193,49 @@ def test_the_help_lists_the_recipe(capsys):
     assert "weight_decay=0.0005" in capsys.readouterr().out
 
 
+def test_recipes_are_listed_and_shown(capsys):
+    assert main(["recipes"]) == 0
+    names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert names == list(recipe.shipped()) and "ssd300_voc" in names
+    assert main(["recipes", "show", "ssd300_voc"]) == 0
+    assert capsys.readouterr().out == recipe.shipped()["ssd300_voc"].read_text()
+
+
+def test_a_recipe_of_specc_trains_by_its_name_with_options_changed(data, tmp_path):
+    given = [str(TINY), "--data", str(data), "-o", str(tmp_path / "run"), "--recipe", "ssd300_voc"]
+    assert train([*given, *OPTIONS, "milestones=[1]", "batch=auto"]) == 0
+    kept = (tmp_path / "run" / "recipe.yaml").read_text()
+    assert "weight_decay: 0.0005\n" in kept and "milestones: [1.0]\n" in kept
+    assert "steps: null\n" in kept and "batch: 2\n" in kept  # of 28: eight steps an epoch
+    assert list((tmp_path / "run").glob("events.out.tfevents.*"))
+
+
+def test_lr_find_prints_and_writes_what_it_found(data, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    given = [str(TINY), "--data", str(data), *OPTIONS, "--low", "1e-4", "--high", "1e5"]
+    assert lr_find([*given, "--steps", "70", "--html", "lr.html", "--json", "lr.json"]) == 0
+    printed = capsys.readouterr().out
+    found = json.loads((tmp_path / "lr.json").read_text())
+    assert found["suggestion"] and f"lr={found['suggestion']:.1e}" in printed
+    assert len(found["rates"]) == len(found["losses"]) <= 70
+    assert (tmp_path / "lr.html").read_text().count("<polyline") == 2
+    assert {path.name for path in tmp_path.iterdir()} == {"lr.html", "lr.json"}
+
+
+@pytest.mark.parametrize(
+    ("signal", "raised"), [(2, KeyboardInterrupt), (15, SystemExit)], ids=["INT", "TERM"]
+)
+def test_a_signal_is_an_exit_code_and_from_python_an_exception(
+    signal, raised, data, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(api, "start", lambda job: 128 + signal)
+    with pytest.raises(raised):
+        api.train(TINY, data, tmp_path / "run")
+    assert train([str(TINY), "--data", str(data), "-o", str(tmp_path / "run")]) == 128 + signal
+
+
 def test_a_spec_is_compiled_first(tmp_path):
-    made = cli._generated(str(ROOT / "specs/ssd_light.yaml"), tmp_path)
+    made = api.generated(ROOT / "specs/ssd_light.yaml", tmp_path)
     assert made == tmp_path / "model.py"
     assert "class LightSSD(nn.Module):" in made.read_text()
 

@@ -1,11 +1,9 @@
 """What befalls a run, provoked: afterwards it is the run that nothing befell, or it says why not."""
 
-import errno
 import itertools
 import json
 import os
 import random
-import resource
 import signal
 import time
 from dataclasses import replace
@@ -17,14 +15,13 @@ import torch
 
 from specc_runtime import checkpoint, inference
 from specc_runtime.checkpoint import Checkpoint
-from specc_runtime.data import DataError, Loader, open_dataset, synth
-from specc_runtime.logs import Log
+from specc_runtime.data import Loader, open_dataset, synth
 from specc_runtime.reproduce import compare_metrics, compare_weights
 from specc_runtime.run import Run, RunError
 from specc_runtime.session import Job, Reading, start
 from specc_runtime.trainer import Trainer, TrainingError
 
-from .training import RECIPE, STEPS_PER_EPOCH, TINY, Silence, batch, batches, forked, trainer
+from .training import RECIPE, STEPS_PER_EPOCH, TINY, batch, batches, forked, trainer
 
 torch.set_num_threads(1)
 
@@ -214,6 +211,14 @@ def test_readers_that_die_in_a_validation_are_replaced(tmp_path):
     assert len(calls) == 4
 
 
+def test_a_clock_that_goes_back_does_no_harm(tmp_path, data, whole, monkeypatch):
+    hours = itertools.count(1_000_000_000, -3600)
+    monkeypatch.setattr(time, "time", lambda: float(next(hours)))
+    run = Run(tmp_path / "run")
+    assert start(job(run.path, data)) == 0
+    assert_same(run, whole)
+
+
 # Signals
 
 
@@ -222,7 +227,7 @@ def test_a_signal_in_a_validation_stops_it_between_two_batches(tmp_path, data, w
     """With a real data set; the validation that was cut short is done over when the run resumes."""
     run, validations = Run(tmp_path / "run"), []
 
-    def signalling(detector, dataset, metric, *, between, evaluate=inference.evaluate, **options):
+    def signalling(detector, dataset, metric, *, between, look=inference.look, **options):
         validations.append(0)
 
         def count():
@@ -233,10 +238,10 @@ def test_a_signal_in_a_validation_stops_it_between_two_batches(tmp_path, data, w
                 os.kill(os.getpid(), number)
             between()
 
-        return evaluate(detector, dataset, metric, between=count, **options)
+        return look(detector, dataset, metric, between=count, **options)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("specc_runtime.inference.evaluate", signalling)
+        patch.setattr("specc_runtime.inference.look", signalling)
         patch.setattr("sys.argv", ["specc"])
         assert start(job(run.path, data)) == code
     assert validations == [1]  # of two batches
@@ -353,117 +358,6 @@ def test_stopped_between_skips_it_goes_back_where_the_whole_run_does(tmp_path, s
     second.resume()
     assert second.fit() == 0
     assert compare_weights(reference.run, second.run) == []
-
-
-# A full disk
-
-
-@pytest.fixture
-def disk():
-    """Sets how many bytes a file may have; the kernel refuses more."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-
-    def limit(size: int | None) -> None:
-        soft = before[0] if size is None else size
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, before[1]))
-
-    yield limit
-    limit(None)
-
-
-def test_a_full_disk_does_not_end_a_run_nor_harm_what_is_there(tmp_path, disk):
-    reference = trainer(tmp_path / "whole")
-    reference.fit()
-
-    def filling(epoch, skip):
-        disk(600 if epoch == 1 else None)
-        yield from batches(epoch, skip)
-        kept.append(sorted(path.name for path in tmp_path.glob("run/checkpoints/*")))
-
-    kept = []
-    run = trainer(tmp_path / "run", batches=filling, validate=lambda *_: {"map50": run.step / 100})
-    assert run.fit() == 0
-    said = "\n".join(run.log.shown.said)
-    assert "checkpoint of step 8 not written, training goes on: [Errno 27]" in said
-    assert "best weights of step 8 not written" in said
-    assert said.count("lacks lines from step") == 1
-    assert kept == [[], ["step-00000004"], ["step-00000004"]]
-    steps = [json.loads(line)["step"] for line in run.run.metrics.read_text().splitlines()]
-    assert steps[:4] == [1, 2, 3, 4] and 8 not in steps and steps[-2:] == [12, 12]
-    assert compare_weights(run.run, reference.run) == []
-    assert checkpoint.load_last(run.run.checkpoints).step == 12
-
-
-def test_without_room_for_the_weights_at_the_end_the_run_fails(tmp_path, disk):
-    def filling(epoch, skip):
-        yield from batches(epoch, skip)
-        disk(600 if epoch == 2 else None)
-
-    with pytest.raises(OSError, match=f"Errno {errno.EFBIG}"):
-        trainer(tmp_path, batches=filling).fit()
-    assert checkpoint.load_last(tmp_path / "checkpoints").step == 8
-    assert not list(tmp_path.glob(".*partial"))
-
-
-def test_a_line_of_the_log_is_whole_or_absent(tmp_path, disk):
-    log = Log(tmp_path / "metrics.jsonl", Silence())
-    disk(250)
-    for step in range(10):
-        log.record("train", step, {"loss": 1.5})
-    disk(None)
-    log.record("train", 10, {"loss": 1.5})
-    steps = [json.loads(line)["step"] for line in log.path.read_text().splitlines()]
-    assert steps == [*range(len(steps) - 1), 10]
-    assert len(log.shown.said) == 1
-
-
-# The data set changes
-
-
-def losing(monkeypatch, files: list[Path], at: int) -> None:
-    """Have files vanish right before step `at`."""
-
-    def step(self, made, train_step=Trainer.train_step):
-        if self.step == at:
-            for file in files:
-                file.unlink()
-        return train_step(self, made)
-
-    monkeypatch.setattr(Trainer, "train_step", step)
-
-
-def test_an_image_lost_while_training_is_replaced_and_counted(tmp_path, monkeypatch, capfd):
-    synth.write(tmp_path / "data", images=40, size=(64, 64))
-    lost = tmp_path / "data/JPEGImages/train_00003.jpg"
-    losing(monkeypatch, [lost], at=2)
-    recipe = replace(REAL, cache=0, evaluate_every=0)
-    assert start(job(tmp_path / "run", tmp_path / "data", recipe)) == 0
-    said = capfd.readouterr().err
-    assert "images were lost while training" in said
-    assert "train_00003.jpg" in said
-
-
-def test_too_many_lost_images_end_the_run_with_their_names(tmp_path, monkeypatch):
-    synth.write(tmp_path / "data", images=40, size=(64, 64))
-    lost = sorted((tmp_path / "data/JPEGImages").glob("train_*"))[:6]
-    losing(monkeypatch, lost, at=2)
-    recipe = replace(REAL, cache=0, evaluate_every=0)
-    with pytest.raises(DataError, match="of the samples cannot be used"):
-        start(job(tmp_path / "run", tmp_path / "data", recipe))
-
-
-def test_other_classes_at_resume_are_named(tmp_path):
-    data, run = tmp_path / "data", tmp_path / "run"
-    synth.write(data, images=40, size=(64, 64))
-    assert start(job(run, data, replace(REAL, epochs=1))) == 0
-    before = open_dataset(data, "train").classes
-    for document in (data / "Annotations").iterdir():
-        text = document.read_text().replace(f"<name>{before[0]}<", "<name>zebra<")
-        document.write_text(text)
-    with pytest.raises(RunError) as caught:
-        start(Job.of_run(run, ["epochs=2"]))
-    assert f"began with the classes {', '.join(before)}; the data set now has " in str(caught.value)
-    assert "zebra" in str(caught.value)
 
 
 # The folder

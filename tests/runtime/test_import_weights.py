@@ -14,7 +14,7 @@ import torch
 from torchvision.models.detection import ssd300_vgg16
 
 import specc.cli
-from specc_runtime import cli, model, tensorfile, weights
+from specc_runtime import api, cli, model, tensorfile, weights
 from specc_runtime.contract import ContractError
 from specc_runtime.tensorfile import TensorFileError
 from specc_runtime.weights import WeightsError, foreign
@@ -436,8 +436,7 @@ def test_a_run_starts_from_imported_weights(tmp_path, capsys):
     command = [str(TINY), "--data", str(data), "-o", str(run), "--weights", str(start), *options]
     assert cli.train(command) == 0
     said = capsys.readouterr().err
-    heads = "conf.0.weight, conf.0.bias, conf.1.weight, conf.1.bias"
-    assert f"freshly initialised: {heads}\n" in said
+    assert "freshly initialised, of another shape there: conf.0, conf.1\n" in said
     assert "input, as these weights expect it: {'channels': 'BGR'" in said
     trained = weights.read(run / "last.safetensors")
     assert trained.preprocess == CAFFE
@@ -467,7 +466,7 @@ def test_imported_weights_make_a_detector_for_their_classes_and_input(tmp_path):
     source = saved(tmp_path, network.state_dict())
     known = Table("t", rows, preprocess=CAFFE, num_classes=9)
     import_weights(known, source, tmp_path / "o.safetensors")
-    detector, names = cli._detector(model.load(TINY), tmp_path / "o.safetensors", ())
+    detector, names = api.trained(model.load(TINY), tmp_path / "o.safetensors", ())
     assert len(names) == 8
     assert detector.num_classes == 9
     assert detector.input.channels == "BGR"

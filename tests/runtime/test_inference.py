@@ -5,7 +5,7 @@ import torch
 from specc_runtime import model
 from specc_runtime.data import open_dataset, synth
 from specc_runtime.inference import detect, evaluate
-from specc_runtime.model import Predictions
+from specc_runtime.predictions import Predictions
 
 from .training import TINY, batch
 

@@ -9,6 +9,7 @@ import torch
 from specc_runtime import model
 from specc_runtime.contract import ContractError
 from specc_runtime.matching import NOTHING
+from specc_runtime.predictions import Predictions
 
 from .training import TINY, batch
 
@@ -125,7 +126,7 @@ def test_perfect_predictions_cost_little_and_find_the_objects():
     logits = torch.full((4, 320, 4), -20.0)
     logits.scatter_(2, (assigned.labels + 1)[..., None], 20.0)
     offsets = detector.coder.encode(assigned.boxes, detector.anchors)
-    perfect = model.Predictions(offsets, logits)
+    perfect = Predictions(offsets, logits)
     losses = detector.loss(perfect, made.boxes, made.labels)
     assert sum(losses.values()) < 1e-6
     found = detector.detect(perfect)

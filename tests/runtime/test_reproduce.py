@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from specc_runtime import tensorfile
+import specc
+from specc_runtime import model, tensorfile, weights
 from specc_runtime.checkpoint import sha256
 from specc_runtime.cli import reproduce, train
 from specc_runtime.data import synth
@@ -126,4 +127,28 @@ def test_a_spec_and_the_state_of_its_repository_are_kept(data, tmp_path):
     state = run.read()["git"]
     assert len(state["commit"]) == 40 and state["changed"] == [" M ssd_light.yaml"]
     assert run.spec.read_text() == spec.read_text()
+    assert (run.path / "expanded.yaml").read_text().startswith("specc: 1\n")
     assert "class LightSSD(nn.Module):" in run.model.read_text()
+
+
+def test_the_spec_kept_compiles_by_itself_to_the_model_kept(data, tmp_path):
+    folder = Path(shutil.copytree(SPECS, tmp_path / "mine"))
+    spec = folder / "ssd_light.yaml"
+    thin = "variants: {thin: {first: 8}}\nparams: {first: 16, "
+    text = spec.read_text().replace("params: {", thin, 1)
+    spec.write_text(text.replace("stem: Stage(16, 1)", "stem: Stage(first, 1)"))
+    assert "use: {SSD: ssd300_vgg.yaml}" in text
+    run = Run(tmp_path / "run")
+    given = [f"{spec}:thin", "--data", str(data), "-o", str(run.path), "--val-split", "none"]
+    assert train([*given, *OPTIONS, "epochs=1"]) == 0
+    shutil.rmtree(folder)
+    again = tmp_path / "again.py"
+    again.write_text(specc.compile(run.expanded).source)
+    trained = weights.read(run.last)
+    images, outputs = torch.rand(1, 3, 256, 256), []
+    for path in (run.model, again):
+        detector = model.load(path).build(len(trained.classes)).eval()
+        weights.load(detector.network, trained)
+        outputs.append(detector.detect(detector(images * 255)))
+    assert len(outputs[0].scores) and all(map(torch.equal, *outputs))
+    assert trained.tensors["stem.conv.0.0.weight"].shape[0] == 8

@@ -10,9 +10,8 @@ from specc_runtime import losses, model
 from specc_runtime.anchors import BoxPriors
 from specc_runtime.boxes import KINDS as CODERS
 from specc_runtime.matching import CenterSampling, IoUMatch
-from specc_runtime.parts import shares
 from specc_runtime.predictions import Predictions
-from specc_runtime.step import OutOfMemory, Stepper, read
+from specc_runtime.step import OutOfMemory, Stepper, read, shares
 
 from .one_stage import CLASSES, MAPS, SIZE
 from .operations import Operations
@@ -24,9 +23,9 @@ NAN, INF = float("nan"), float("inf")
 PLAIN = replace(RECIPE, distort_colours=False)
 
 
-def stepper(recipe=PLAIN, path=TINY, say=None) -> Stepper:
+def stepper(recipe=PLAIN, path=TINY, say=None, device="cpu") -> Stepper:
     torch.manual_seed(0)
-    return Stepper(model.load(path).build(), recipe, say or (lambda text: None))
+    return Stepper(model.load(path).build().to(device), recipe, say or (lambda text: None))
 
 
 def spoilt(made, value):
@@ -136,12 +135,15 @@ def test_a_batch_in_parts_is_the_batch(plain_model, parts):
         torch.testing.assert_close(p, q, rtol=1e-5, atol=1e-6)
 
 
+ALL_DRAWN = {"RPNLoss": {"examples": 10**6, "positive": 1.0}}
+
+
 @pytest.mark.parametrize("kind", losses.KINDS)
 def test_the_shares_of_parts_make_up_every_loss(kind):
     torch.manual_seed(3)
     grid = BoxPriors(tuple(((side, side),) for side in (16.0, 32.0, 64.0, 96.0, 128.0)))
     anchors = grid(MAPS, SIZE)
-    loss = losses.KINDS[kind]()
+    loss = losses.KINDS[kind](**ALL_DRAWN.get(kind, {}))
     match = CenterSampling() if kind == "FCOSLoss" else IoUMatch(0.4, 0.3)
     coder = {"FCOSLoss": "BoxLinearCoder", "YOLOLoss": "CellCoder", "YOLOv2Loss": "CellCoder"}.get(
         kind, "BoxCoder"
@@ -157,7 +159,7 @@ def test_the_shares_of_parts_make_up_every_loss(kind):
 
     def of(rows):
         assigned = match(anchors, boxes[rows], labels[rows])
-        return loss(Predictions(*(value[rows] for value in said)), assigned, coder, anchors)
+        return loss(Predictions(*(value[rows] for value in said[:3])), assigned, coder, anchors)
 
     parts = [slice(0, 1), slice(1, 3), slice(3, 5)]
     detector = SimpleNamespace(anchors=anchors, match=match, criterion=loss)
@@ -186,7 +188,7 @@ def test_without_memory_the_batch_is_halved_and_that_is_said_once(tmp_path):
     halved = trainer(tmp_path / "halved", replace(RECIPE, accumulate=2))
     assert short.fit() == halved.fit() == 0
     (told,) = [text for text in short.log.shown.said if "memory" in text]
-    assert told.startswith("out of memory: from now on a batch of 4 is computed in 2 parts;")
+    assert told.startswith("out of memory: from now on 4 images are computed in 2 parts;")
     assert short.log.shown.losses == halved.log.shown.losses
     assert all(map(torch.equal, state(short.take_step), state(halved.take_step)))
     again = trainer(tmp_path / "short")
@@ -200,3 +202,40 @@ def test_without_memory_for_one_image_the_run_ends(tmp_path):
     with pytest.raises(OutOfMemory, match="one image at a time"):
         run.fit()
     assert len(run.log.shown.said) == 2  # in 2 parts, in 4
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("parts", [1, 2])
+def test_steps_captured_as_graphs_are_the_steps(parts):
+    """Losses are read behind all steps, so that one a later step wrote over would be noticed."""
+
+    def run(compiled):
+        recipe = replace(PLAIN, compile=compiled, accumulate=parts, clip_norm=5.0)
+        steps = stepper(recipe, device="cuda")
+        steps.detector.network.deeper[0].p = 0.0
+        taken = [steps(batch(0, number), 0, number, 0.01) for number in range(6)]
+        return read(taken), state(steps)
+
+    (found, weights), (expected, wanted) = run("always"), run("never")
+    for taken, others in zip(found, expected, strict=True):
+        assert taken == pytest.approx(others, rel=1e-3)
+    for value, other in zip(weights, wanted, strict=True):
+        torch.testing.assert_close(value, other, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.gpu
+def test_the_host_waits_for_no_captured_step():
+    steps = stepper(replace(PLAIN, compile="always"), device="cuda")
+    on_device = [
+        made._replace(**{name: value.cuda() for name, value in made._asdict().items()})
+        for made in (batch(0, number) for number in range(6))
+    ]
+    for number, made in enumerate(on_device[:4]):  # compiled, tried, captured
+        steps(made, 0, number, 0.01)
+    torch.cuda.synchronize()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for number, made in enumerate(on_device[4:], start=4):
+            steps(made, 0, number, 0.01)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from specc_runtime import model, weights
+from specc_runtime import cli, model, tensorfile, weights
+from specc_runtime.data import synth
 from specc_runtime.weights import WeightsError
 
 from .training import CLASSES, TINY
@@ -34,11 +35,34 @@ def test_for_other_classes_they_do_not_fit(saved):
         weights.load(model.load(TINY).build(8).network, saved[1])
 
 
+def test_a_part_of_the_weights_is_a_beginning_and_no_detector(saved, tmp_path, capsys):
+    path = tmp_path / "part.safetensors"
+    part = {name: v for name, v in saved[1].tensors.items() if not name.startswith("conf.")}
+    tensorfile.write(path, part)
+    synth.write(tmp_path / "data", images=20, size=(64, 64))
+    data = ["--data", str(tmp_path / "data")]
+    told = (
+        "a part of this network's weights, and none for conf.0.weight, conf.0.bias, conf.1.weight"
+    )
+    picture = str(tmp_path / "data/JPEGImages/train_00000.jpg")
+    for command in (["eval", *data, "--workers", "0"], ["predict", picture, "-o", str(tmp_path)]):
+        name, *rest = command
+        assert cli.main([name, str(TINY), *rest, "--weights", str(path)]) == 1
+        said = capsys.readouterr().err
+        assert told in said and "`train --weights` begins with a part" in said
+    run = ["-o", str(tmp_path / "run"), "--val-split", "none", "epochs=1", "batch=4", "workers=0"]
+    assert cli.main(["train", str(TINY), *data, "--weights", str(path), *run]) == 0
+    assert "freshly initialised, not there: conf.0, conf.1" in capsys.readouterr().err
+    trained = str(tmp_path / "run/last.safetensors")
+    assert cli.main(["eval", str(TINY), *data, "--workers", "0", "--weights", trained]) == 0
+
+
 def test_a_network_for_other_classes_starts_from_what_fits(saved):
     network, read = saved
     other = model.load(TINY).build(8).network
-    fresh = weights.load_fitting(other, read)
-    assert fresh == [f"conf.{i}.{what}" for i in (0, 1) for what in ("weight", "bias")]
+    fit = weights.load_fitting(other, read)
+    assert not fit.absent
+    assert fit.of_other_shape == [f"conf.{i}.{what}" for i in (0, 1) for what in ("weight", "bias")]
     assert torch.equal(other.stem[0].weight, network.stem[0].weight)
 
 

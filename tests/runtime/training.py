@@ -2,14 +2,16 @@
 
 import multiprocessing
 from collections.abc import Callable
+from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import torch
 
-from specc_runtime import model
+from specc_runtime import distributed, model
 from specc_runtime.data import Batch
-from specc_runtime.logs import Log, Status
+from specc_runtime.display import Status
+from specc_runtime.logs import Log, Unheard
 from specc_runtime.recipe import Recipe
 from specc_runtime.run import Run
 from specc_runtime.trainer import Trainer
@@ -29,7 +31,7 @@ class Silence:
         self.said: list[str] = []
         self.losses: dict[int, dict[str, float]] = {}
 
-    def show(self, status: Status, line: str) -> None:
+    def show(self, status: Status, left: float) -> None:
         self.losses[status.step] = dict(status.losses)
 
     def say(self, text: str) -> None:
@@ -73,14 +75,22 @@ def trainer(
     *,
     classes: int = len(CLASSES),
     steps_per_epoch: int = STEPS_PER_EPOCH,
+    network: Path = TINY,
 ) -> Trainer:
     torch.set_num_threads(1)
     torch.manual_seed(recipe.seed)
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     run = Run(folder, CLASSES)
-    log = Log(run.metrics, Silence())
-    detector = model.load(TINY).build(classes).to(device)
-    return Trainer(detector, recipe, batches, steps_per_epoch, run, log, validate)
+    log = Log(run.metrics, Silence()) if distributed.leads() else Unheard()
+    detector = model.load(network).build(classes).to(device)
+    return Trainer(
+        detector, recipe, batches, steps_per_epoch, run, log, validate and scoring(validate)
+    )
+
+
+def scoring(validate):
+    """What looks at a split, made of what scores a detector."""
+    return lambda *given: partial(dict, validate(*given))
 
 
 def forked(function: Callable[[], object]) -> BaseProcess:

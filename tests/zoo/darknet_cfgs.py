@@ -53,6 +53,7 @@ def in_turn(filters: int, times: int) -> str:
 
 LARGE = "10,13,  16,30,  33,23,  30,61,  62,45,  59,119,  116,90,  156,198,  373,326"
 V2 = "0.57273, 0.677385, 1.87446, 2.06253, 3.33843, 5.47434, 7.88282, 3.52778, 9.77052, 9.16828"
+V2_LOSS = {"rescore": 1, "object_scale": 5, "thresh": 0.6, "jitter": 0.3}
 TINY = "10,14,  23,27,  37,58,  81,82,  135,169,  344,319"
 UP = section("upsample", stride=2)
 
@@ -93,7 +94,9 @@ YOLOV2 = "\n".join(
         conv(1024, 3) + in_turn(512, 2) + conv(1024, 3) * 2,
         route(-9) + conv(64, 1) + section("reorg", stride=2) + route(-1, -4),
         conv(1024, 3) + head(425),
-        section("region", anchors=V2, bias_match=1, classes=80, coords=4, num=5, softmax=1),
+        section(
+            "region", anchors=V2, bias_match=1, classes=80, coords=4, num=5, softmax=1, **V2_LOSS
+        ),
     ]
 )
 

@@ -7,16 +7,22 @@ cannot hide behind rounding, from weights that keep every signal alive.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
 import torch
 from torch import Tensor, nn
+from torchvision.models.detection._utils import overwrite_eps
+from torchvision.ops import FrozenBatchNorm2d
 
 import specc
 
 SPECS = Path(__file__).parents[2] / "specs"
 Outputs = dict[str, Tensor]
+full = partial(pytest.param, marks=pytest.mark.full)
+"""Parameters of a test that speak of one more variant of the same spec."""
 DROPPED = ("Dropout", "StochasticDepth", "DropPath")
 
 
@@ -73,6 +79,18 @@ def without_dropping(model: nn.Module) -> nn.Module:
     for module in model.modules():
         if any(word in type(module).__name__ for word in DROPPED):
             module.p = 0.0
+    return model
+
+
+def frozen(model: nn.Module, eps: float) -> nn.Module:
+    """Put torchvision's frozen norms, of this `eps`, in the place of those of each batch."""
+    for parent in list(model.modules()):
+        for name, norm in list(parent.named_children()):
+            if isinstance(norm, nn.BatchNorm2d):
+                fixed = FrozenBatchNorm2d(norm.num_features, norm.eps).double()
+                fixed.load_state_dict(norm.state_dict())
+                setattr(parent, name, fixed)
+    overwrite_eps(model, eps)
     return model
 
 

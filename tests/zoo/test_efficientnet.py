@@ -12,7 +12,7 @@ import timm
 import torch
 from efficientnet_pytorch import EfficientNet
 from figures import count, on_meta
-from parity import SPECS, Outputs, Pair, agree, carry, emitted, fill, images, tapped
+from parity import SPECS, Outputs, Pair, agree, carry, emitted, fill, full, images, tapped
 from torch import nn
 from torchvision import models
 
@@ -41,8 +41,8 @@ def run_torchvision(model: nn.Module, batch: torch.Tensor) -> Outputs:
     return tapped(model, batch, **{p: f"features.{row[-1]}" for p, row in STAGES.items()})
 
 
-@pytest.mark.parametrize(("variant", "side"), [("b0", 97), ("b5", 65)])
-def test_agrees_with_torchvision(variant: str, side: int) -> None:
+@pytest.mark.parametrize("variant", ["b0", "b5", *map(full, ("b1", "b2", "b3", "b4", "b6", "b7"))])
+def test_agrees_with_torchvision(variant: str) -> None:
     """From B5 on, the norms have another eps."""
     theirs = getattr(models, f"efficientnet_{variant}")(num_classes=10)
     fill(theirs, lambda model: model(images(128, 4)))
@@ -50,7 +50,7 @@ def test_agrees_with_torchvision(variant: str, side: int) -> None:
     ours = carry(theirs, emitted(f"efficientnet:{variant}", num_classes=10), table)
     both = Pair(ours, theirs, run_ours, run_torchvision)
     agree(both, images((64, 96), batch=4))
-    agree(both, images(side))
+    agree(both, images(65))
 
 
 def test_drops_what_torchvision_drops() -> None:
@@ -91,7 +91,7 @@ def run_endpoints(model: nn.Module, batch: torch.Tensor) -> Outputs:
     return levels | {"out": model._fc(features)}
 
 
-@pytest.mark.parametrize("variant", ["b0", "b4"])
+@pytest.mark.parametrize("variant", ["b0", "b4", *map(full, ("b1", "b2", "b3", "b5", "b6", "b7"))])
 def test_agrees_with_efficientnet_pytorch(variant: str) -> None:
     settings = {"image_size": None, "num_classes": 10, "drop_connect_rate": 0.0}
     theirs = EfficientNet.from_name(f"efficientnet-{variant}", **settings)

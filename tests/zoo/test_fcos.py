@@ -14,6 +14,7 @@ from torchvision.models.detection.image_list import ImageList
 import specc
 from specc.driver import compile_spec
 from specc_runtime import model as runtime
+from specc_runtime.predictions import Predictions
 
 torch.set_num_threads(1)
 
@@ -64,17 +65,6 @@ def test_figures_are_the_published_ones() -> None:
     assert round(model.macs / 1e9, 3) == published["_ops"]
 
 
-def test_heads_begin_as_torchvisions_do() -> None:
-    ours = emitted("fcos_resnet50_fpn", num_classes=CLASSES).state_dict()
-    theirs = reference().state_dict()
-    for key, our_key in table().items():
-        if key.startswith("head."):
-            mine, drawn = ours[our_key], theirs[key]
-            assert abs(mine.mean() - drawn.mean()) < 1e-3, key
-            if drawn.numel() > 1000:
-                assert abs(mine.std() / drawn.std() - 1) < 0.05, key
-
-
 def test_loss_and_detections_are_torchvisions(tmp_path: Path) -> None:
     """From the same outputs of the heads, by the emitted file's own literal."""
     path = tmp_path / "model.py"
@@ -85,8 +75,8 @@ def test_loss_and_detections_are_torchvisions(tmp_path: Path) -> None:
     assert ours.num_classes == CLASSES
     torch.manual_seed(0)
     rows = 3, len(ours.anchors)
-    said = runtime.Predictions(torch.rand(*rows, 4), torch.randn(*rows, 7), torch.randn(*rows, 1))
-    outputs = dict(zip(NAMES.values(), said, strict=True))
+    said = Predictions(torch.rand(*rows, 4), torch.randn(*rows, 7), torch.randn(*rows, 1))
+    outputs = dict(zip(NAMES.values(), said[:3], strict=True))
     pictures = ImageList(torch.empty(3, 3, 256, 320), [(256, 320)] * 3)
     maps = [torch.empty(1, 1, *cells) for cells in file.literal["maps"]]
     anchors = theirs.anchor_generator(pictures, maps)

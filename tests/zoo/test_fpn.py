@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from figures import count, on_meta
-from parity import SPECS, Outputs, Pair, agree, carry, emitted, fill, images
+from parity import SPECS, Outputs, Pair, agree, carry, emitted, fill, full, images
 from torch import nn
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 from torchvision.ops import FrozenBatchNorm2d
@@ -28,11 +28,12 @@ def run_theirs(model: nn.Module, batch: torch.Tensor) -> Outputs:
     return {f"P{i}": level for i, level in enumerate(model(batch).values(), start=2)}
 
 
-def test_agrees_with_torchvision() -> None:
+@pytest.mark.parametrize("name", ["resnet18", *map(full, ("resnet50", "resnet101"))])
+def test_agrees_with_torchvision(name: str) -> None:
     """At 97 pixels maps are of 25, 13, 7 and 4: no factor of 2 fits."""
-    theirs = fill(reference("resnet18"), lambda model: model(images(64, 4)))
-    table = specc.compile(f"{SPECS}/fpn_resnet.yaml:resnet18").weights["torchvision"]
-    ours = carry(theirs, emitted("fpn_resnet:resnet18"), table)
+    theirs = fill(reference(name), lambda model: model(images(64, 4)))
+    table = specc.compile(f"{SPECS}/fpn_resnet.yaml:{name}").weights["torchvision"]
+    ours = carry(theirs, emitted(f"fpn_resnet:{name}"), table)
     both = Pair(ours, theirs, run_ours, run_theirs)
     agree(both, images((64, 96), batch=4))
     agree(both, images(97))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from figures import count, on_meta
-from parity import SPECS, Pair, agree, carry, emitted, fill, images, tapped
+from parity import SPECS, Pair, agree, carry, emitted, fill, full, images, tapped
 from torch import nn
 from torchvision import models
 from torchvision.ops import FrozenBatchNorm2d
@@ -31,7 +31,9 @@ def pair(name: str, **params: object) -> Pair:
     return Pair(ours, theirs, run, run)
 
 
-@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+@pytest.mark.parametrize(
+    "name", ["resnet18", "resnet50", *map(full, ("resnet34", "resnet101", "resnet152"))]
+)
 def test_agrees_with_torchvision(name: str) -> None:
     both = pair(name)
     agree(both, images((64, 96), batch=4))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from figures import count, on_meta
-from parity import SPECS, Outputs, Pair, agree, carry, emitted, fill, images
+from parity import SPECS, Outputs, Pair, agree, carry, emitted, fill, frozen, images
 from torch import Tensor, nn
 from torchvision.models import detection
 from torchvision.models.detection.image_list import ImageList
@@ -15,6 +15,7 @@ from torchvision.models.detection.image_list import ImageList
 import specc
 from specc.driver import compile_spec
 from specc_runtime import model as runtime
+from specc_runtime.predictions import Predictions
 
 torch.set_num_threads(1)
 
@@ -53,6 +54,16 @@ def test_agrees_with_torchvision(variant: str) -> None:
     agree(both, images(97))
 
 
+def test_agrees_as_torchvisions_trained_one() -> None:
+    """COCO_V1 was trained with norms that add nothing to the variance, and is run with such."""
+    theirs = fill(reference("v1"), lambda model: run_theirs(model, images(64, 4)))
+    theirs = frozen(theirs, 0.0)
+    params = {"num_classes": CLASSES}
+    table = specc.compile(f"{SPEC}:v1_coco", **params).weights["torchvision"]
+    ours = carry(theirs, emitted("retinanet_resnet50_fpn:v1_coco", **params), table)
+    agree(Pair(ours, theirs, run_ours, run_theirs), images((32, 64)))
+
+
 @pytest.mark.parametrize("variant", MAKE)
 def test_figures_are_torchvisions(variant: str) -> None:
     assert not specc.compile(f"{SPEC}:{variant}").diagnostics
@@ -62,28 +73,14 @@ def test_figures_are_torchvisions(variant: str) -> None:
     assert model.boxes == 19206
 
 
-@pytest.mark.parametrize(("variant", "norm"), [("v1", "FrozenBatchNorm2d"), ("v2", "BatchNorm2d")])
-def test_figures_are_the_published_ones(variant: str, norm: str) -> None:
+@pytest.mark.parametrize(("variant", "trained"), [("v1", "v1_coco"), ("v2", "v2")])
+def test_figures_are_the_published_ones(variant: str, trained: str) -> None:
     """Those of the weights that torchvision trained on COCO."""
-    model = specc.compile(f"{SPEC}:{variant}", Norm=norm)
+    model = specc.compile(f"{SPEC}:{trained}")
+    assert not model.diagnostics
     published = PUBLISHED[variant].COCO_V1.meta
     assert model.parameters == published["num_params"]
     assert round(model.macs / 1e9, 3) == published["_ops"]
-
-
-@pytest.mark.parametrize("variant", MAKE)
-def test_begins_as_torchvisions_does(variant: str) -> None:
-    """The prior of the scores, and the spread of what is drawn."""
-    ours = emitted(f"retinanet_resnet50_fpn:{variant}", num_classes=CLASSES).state_dict()
-    theirs = reference(variant).state_dict()
-    table = specc.compile(f"{SPEC}:{variant}", num_classes=CLASSES).weights["torchvision"]
-    for key in (key for key in table if key.startswith(("head.", "backbone.fpn.extra"))):
-        mine, drawn = ours[table[key]], theirs[key]
-        assert mine.mean() == pytest.approx(drawn.mean().item(), abs=1e-3), key
-        if drawn.numel() > 1000:
-            assert mine.std() == pytest.approx(drawn.std().item(), rel=0.05), key
-        elif not key.endswith("weight"):
-            assert torch.equal(mine, drawn), key
 
 
 @pytest.mark.parametrize("variant", MAKE)
@@ -110,7 +107,7 @@ def test_loss_and_detections_are_torchvisions(variant: str, tmp_path: Path) -> N
     )
     labels = torch.tensor([[1, 5, 0], [6, 2, -1], [-1, -1, -1]])
     targets = [{"boxes": boxes[of >= 0], "labels": of[of >= 0]} for of in labels]
-    predictions = runtime.Predictions(offsets, logits)
+    predictions = Predictions(offsets, logits)
     found = ours.loss(predictions, boxes.expand(3, 3, 4), labels)
     expected = theirs.compute_loss(targets, outputs, anchors)
     assert found.keys() == expected.keys()

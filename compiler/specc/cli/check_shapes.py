@@ -148,13 +148,26 @@ def _row(model: Model, node: Node, wanted: Expectation | None) -> list[str]:
     shape = shape_text(node.shape) if node.shape is not None else "?"
     field = costs.fields.get(path)
     sees = "" if node.op is None or field is None else field_text(field)
-    mark = ""
-    if path in model.hierarchy.failed:
-        mark = "<- failed"
-    elif wanted is not None and wanted.expected != wanted.actual:
-        mark = "<- not as expected"
     figures = [count_text(costs.parameters.get(path)), count_text(costs.macs.get(path))]
-    return [path, node.name or "", node.kind, expected, shape, *figures, sees, mark]
+    return [
+        path,
+        node.name or "",
+        node.kind,
+        expected,
+        shape,
+        *figures,
+        sees,
+        _mark(model, node, wanted),
+    ]
+
+
+def _mark(model: Model, node: Node, wanted: Expectation | None) -> str:
+    is_wrong = node.path in model.faults
+    if is_wrong and node.shape is None:
+        return "<- failed"
+    if wanted is not None and wanted.expected != wanted.actual:
+        return "<- not as expected"
+    return "<- wrong" if is_wrong else ""
 
 
 def _report(model: Model) -> dict[str, Any]:
@@ -173,7 +186,7 @@ def _report(model: Model) -> dict[str, Any]:
             "receptive_field": list(costs.fields[node.path].size)
             if node.path in costs.fields
             else None,
-            "failed": model.hierarchy.failed.get(node.path),
+            "failed": model.faults.get(node.path),
         }
         for index, node in enumerate(model.hierarchy.nodes())
     ]

@@ -69,8 +69,8 @@ def _model(name: str, options: argparse.Namespace) -> Model:
     """Compile one side; one with errors cannot be compared."""
     with found(name) as spec:
         model = compile_selected(spec, options, options.input)
-    if not model.ok:
-        raise Findings(model.diagnostics)
+        if not model.ok:
+            raise Findings(model.diagnostics)
     model.path = name
     return model
 

@@ -32,5 +32,8 @@ def run(options: argparse.Namespace) -> int:
     show(model.diagnostics)
     if not model.ok:
         return 1
+    if model.spec.weights:
+        names = ", ".join(model.spec.weights)
+        print(f"# Without its maps of weights: {names}. `specc weights map` shows them.")
     print(unrolled(model), end="")
     return 0

@@ -1,4 +1,4 @@
-"""`specc ops`: ops and initializers by family, or all that one of them takes and gives."""
+"""`specc ops`: what a spec can call, by family, or all that one of it takes and gives."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from specc.cli.table import Column, table
+from specc.detector import COMPONENTS
 from specc.documents import suggest
 from specc.emit.text import text
 from specc.ops import INITIALIZERS, OPS
@@ -17,6 +18,7 @@ from specc.values.expression import Attribute, Call, Name
 if TYPE_CHECKING:
     import argparse
 
+    from specc.detector import Component
     from specc.ops import Argument, Declaration, Initializer, Op
 
 __all__ = ["add_arguments", "run"]
@@ -36,12 +38,17 @@ SAMPLES = {
     "val": 0.5,
 }
 """Values for arguments that have none; any other is 64."""
+SECTIONS = {"preprocess": "preprocess", "convert": "weights.NAME.convert"}
+"""Where components go that are no part of `detector`."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's flags."""
     parser.add_argument(
-        "op", nargs="?", metavar="OP", help="the name of an op or initializer; all if left out"
+        "op",
+        nargs="?",
+        metavar="OP",
+        help="the name of an op, an initializer or a detector's component; all if left out",
     )
 
 
@@ -50,19 +57,34 @@ def run(options: argparse.Namespace) -> int:
     if options.op is None:
         print(_listed())
         return 0
-    known = OPS | INITIALIZERS
+    known = OPS | INITIALIZERS | COMPONENTS
     if options.op not in known:
         near = suggest(options.op, known)
         help = f"did you mean {near}?" if near else "`specc ops` lists them"
         print(f"specc ops: there is no op {options.op}: {help}", file=sys.stderr)
         return 2
-    entry = _entry(OPS[options.op]) if options.op in OPS else _filled(INITIALIZERS[options.op])
-    print("\n\n".join(entry))
+    print("\n\n".join(_shown(options.op)))
     return 0
 
 
+def _shown(name: str) -> list[str]:
+    if name in OPS:
+        return _entry(OPS[name])
+    if name in INITIALIZERS:
+        return _filled(INITIALIZERS[name])
+    return [*_declared(COMPONENTS[name]), f"under    {_places(COMPONENTS[name])}"]
+
+
+def _places(component: type[Component]) -> str:
+    """The keys that a component goes under."""
+    if component.slot in SECTIONS:
+        return SECTIONS[component.slot]
+    also = f" and detector.regions.{component.slot}" if component.for_regions else ""
+    return f"detector.{component.slot}{also}"
+
+
 def _listed() -> str:
-    listed = {**OPS, **INITIALIZERS}
+    listed = {**OPS, **INITIALIZERS, **COMPONENTS}
     families: dict[str, list[type[Declaration]]] = {}
     for op in listed.values():
         families.setdefault(_first_line(sys.modules[op.__module__].__doc__), []).append(op)

@@ -5,11 +5,16 @@ from __future__ import annotations
 import subprocess
 import tempfile
 from contextlib import chdir, contextmanager
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from specc.documents import Findings, Label, Source, Span
+
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+    from specc.documents import Diagnostic
 
 __all__ = ["NoRevision", "found"]
 
@@ -30,6 +35,7 @@ def found(spec: str) -> Generator[str]:
 
     Raises:
         NoRevision: git is missing or refuses, or the file is not there.
+        Findings: those of the block, of a revision with its name before the path.
     """
     file, _, inside = spec.partition(":")
     if not inside or Path(spec).exists() or Path(file).exists():
@@ -42,7 +48,24 @@ def found(spec: str) -> Generator[str]:
         except NoRevision as error:
             raise NoRevision(f"there is no file {file}; as a revision: {error}") from None
         with chdir(folder):
-            yield f"{path}:{variant}" if variant else path
+            try:
+                yield f"{path}:{variant}" if variant else path
+            except Findings as findings:
+                raise Findings(_as_of(file, each) for each in findings.diagnostics) from None
+
+
+def _as_of(revision: str, found: Diagnostic) -> Diagnostic:
+    return replace(found, labels=tuple(_labelled(revision, label) for label in found.labels))
+
+
+def _labelled(revision: str, label: Label) -> Label:
+    """Put the revision before a path within it; the zoo's specs are those of today."""
+    span, source = label.span, label.span.source
+    if Path(source.path).is_absolute():
+        return label
+    return Label(
+        Span(Source(f"{revision}:{source.path}", source.text), span.start, span.end), label.text
+    )
 
 
 def _extract(revision: str, path: str, target: Path) -> None:

@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, cast
 
+from specc.detector import COMPONENTS
 from specc.documents import CODES
 from specc.library import zoo
 from specc.ops import INITIALIZERS, OPS
@@ -95,7 +96,7 @@ def _values(action: argparse.Action, command: str) -> Words:
         case "DIR":
             return Words(kind="folder")
         case "OP":
-            return Words((*OPS, *INITIALIZERS))
+            return Words((*OPS, *INITIALIZERS, *COMPONENTS))
         case "CODE":
             return Words(tuple(CODES))
         case "NAME" if command == "zoo":

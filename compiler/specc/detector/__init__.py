@@ -4,19 +4,22 @@ Each is declared once, like an op. The compiler checks its arguments and writes 
 emitted `DETECTOR` literal; the runtime has the code of the same name.
 """
 
-from specc.detector import coders, conversions, matching, preprocess, selection
-from specc.detector.anchors import Anchors
+from specc.detector import coders, conversions, matching, preprocess, sampling, selection
+from specc.detector.anchors import AnchorGrid, Anchors
 from specc.detector.base import COMPONENTS, Component
-from specc.detector.losses import Loss
+from specc.detector.losses import Loss, RPNLoss
 
 __all__ = [
     "COMPONENTS",
+    "AnchorGrid",
     "Anchors",
     "Component",
     "Loss",
+    "RPNLoss",
     "coders",
     "conversions",
     "matching",
     "preprocess",
+    "sampling",
     "selection",
 ]

@@ -14,20 +14,27 @@ __all__ = [
     "OHEM",
     "EfficientDetLoss",
     "FCOSLoss",
+    "FastRCNNLoss",
     "FocalLoss",
     "Loss",
     "MultiBoxLoss",
+    "RPNLoss",
     "YOLOLoss",
+    "YOLOv1Loss",
     "YOLOv2Loss",
 ]
 
 
 class Loss(Component):
-    """A loss; `outputs` are the keys of `detector:` that name what it judges."""
+    """A loss; `outputs` are the keys of `detector:` that name what it judges.
+
+    `needs_prior` says that it counts every anchor, so that class scores have to begin low.
+    """
 
     slot = "loss"
 
     outputs: ClassVar[tuple[str, ...]] = ("boxes", "classes")
+    needs_prior: ClassVar[bool] = False
 
 
 @component
@@ -57,6 +64,8 @@ class FocalLoss(Loss):
     Scores are a sigmoid for each class, and there is no background.
     """
 
+    needs_prior = True
+
     alpha: float = number(
         "Weight of an object; of all else, 1 - `alpha`.", minimum=0, maximum=1, default=0.25
     )
@@ -72,6 +81,7 @@ class FCOSLoss(Loss):
     """
 
     outputs = ("boxes", "classes", "centerness")
+    needs_prior = True
 
     alpha: float = number(
         "Weight of an object; of all else, 1 - `alpha`.", minimum=0, maximum=1, default=0.25
@@ -86,12 +96,42 @@ class EfficientDetLoss(Loss):
     Scores are a sigmoid for each class, and there is no background.
     """
 
+    needs_prior = True
+
     alpha: float = number(
         "Weight of an object; of all else, 1 - `alpha`.", minimum=0, maximum=1, default=0.25
     )
     gamma: float = number("How little easy examples count.", minimum=0, default=1.5)
     delta: float = number("Difference of offsets up to which it is squared.", above=0, default=0.1)
     box_weight: float = number("Weight of the boxes' loss.", minimum=0, default=50.0)
+
+
+@component
+class RPNLoss(Loss):
+    """Cross-entropy and smooth L1 over anchors drawn at random (Ren et al., Faster R-CNN, section 3.1).
+
+    The loss of the first of two stages, which tells objects from all else.
+    """
+
+    outputs = ("boxes", "objectness")
+
+    examples: int = integer("Anchors of an image that are drawn.", default=256)
+    positive: float = number(
+        "Largest share of them that have an object.", minimum=0, maximum=1, default=0.5
+    )
+    beta: float = number("Difference of offsets up to which it is squared.", above=0, default=1 / 9)
+
+
+@component
+class FastRCNNLoss(Loss):
+    """Cross-entropy, and smooth L1 of the own class's offsets (Girshick, Fast R-CNN, equations 1 to 3).
+
+    Scores are a softmax, and class 0 is the background. Each class has offsets of its own.
+    """
+
+    slot = "regions.loss"
+
+    beta: float = number("Difference of offsets up to which it is squared.", above=0, default=1 / 9)
 
 
 @component
@@ -104,6 +144,7 @@ class YOLOLoss(Loss):
 
     outputs = ("boxes", "classes", "objectness")
     needs_cells = True
+    beside: ClassVar = {"coder": ("CellCoder",)}
 
     ignore: float = number(
         "Overlap with an object above which a box is not told that it has none.",
@@ -123,6 +164,7 @@ class YOLOv2Loss(Loss):
 
     outputs = ("boxes", "classes", "objectness")
     needs_cells = True
+    beside: ClassVar = {"coder": ("CellCoder",)}
 
     ignore: float = number(
         "Overlap with an object above which a box is not told that it has none.",
@@ -131,3 +173,19 @@ class YOLOv2Loss(Loss):
         default=0.6,
     )
     objects: float = number("Weight of an object's objectness.", minimum=0, default=5.0)
+
+
+@component
+class YOLOv1Loss(Loss):
+    """Squared errors of offsets, confidence and classes (Redmon et al., YOLO, equation 3).
+
+    One box of a cell is responsible for its object: the one that overlaps it most. Scores are a class's
+    times the confidence, which is to be that overlap, and there is no background.
+    """
+
+    outputs = ("boxes", "classes", "objectness")
+    needs_cells = True
+    beside: ClassVar = {"coder": ("RootCoder",), "match": ("GridMatch",)}
+
+    box_weight: float = number("Weight of the offsets.", minimum=0, default=5.0)
+    empty_weight: float = number("Weight of confidences that are to be 0.", minimum=0, default=0.5)

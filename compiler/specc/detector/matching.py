@@ -8,7 +8,7 @@ from specc.detector.base import Component, component
 from specc.ops.arguments import flag, number
 from specc.ops.base import ShapeError
 
-__all__ = ["CellMatch", "CenterSampling", "IoUMatch"]
+__all__ = ["CellMatch", "CenterSampling", "GridMatch", "IoUMatch"]
 
 
 @component
@@ -16,6 +16,7 @@ class IoUMatch(Component):
     """Give each anchor the object it overlaps most (SSD, section 2.2; Faster R-CNN, section 3.1.2)."""
 
     slot = "match"
+    for_regions = True
 
     foreground: float = number(
         "IoU from which an anchor is positive.", minimum=0, maximum=1, default=0.5
@@ -79,6 +80,14 @@ class CenterSampling(Component):
 @component
 class CellMatch(Component):
     """Give each object the anchor most like it in shape, of all maps' anchors whose cell holds its centre (YOLOv3, section 2.1)."""
+
+    slot = "match"
+    needs_cells = True
+
+
+@component
+class GridMatch(Component):
+    """Give each object all anchors of the cell that holds its centre, among which the loss chooses (YOLO, section 2)."""
 
     slot = "match"
     needs_cells = True

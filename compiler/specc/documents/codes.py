@@ -79,6 +79,8 @@ CODES: dict[str, str] = {
     "E0505": "output that is not rows of boxes",
     "E0506": "detector for one number of classes",
     "E0507": "anchors without their cells",
+    "E0508": "parts of a detector that do not go together",
+    "E0509": "stages of a detector that do not go together",
     # E07: weights
     "E0701": "pattern of keys that cannot be read",
     "E0702": "tensor that a map of weights leaves out",
@@ -90,10 +92,17 @@ CODES: dict[str, str] = {
     "E0802": "section without a counterpart",
     "E0803": "option without a counterpart",
     "E0804": "layer that does not fit what it takes",
+    # E09: recipes
+    "E0901": "unknown option of a recipe",
+    "E0902": "value that an option does not take",
+    "E0903": "recipe that is not a mapping of options",
+    "E0904": "unknown recipe",
     # W06: advice
     "W0601": "dead row",
     "W0602": "unused parameter or constant",
     "W0603": "unused module or file",
     "W0604": "detector without a size",
     "W0605": "loop over nothing",
+    "W0606": "class scores that begin around a half",
+    "W0607": "output that the loss does not read",
 }

@@ -24,7 +24,8 @@ class Diagnostic:
     """One finding. The first label is the primary one: the place to edit.
 
     `help` is the edit to make, `note` the fact behind it. `more` counts the further findings of
-    the same code that were left out after this one.
+    the same code that were left out after this one. `rows` are the paths of the model's rows that
+    it is about, where it is about rows.
     """
 
     code: str
@@ -33,6 +34,7 @@ class Diagnostic:
     help: str | None = None
     note: str | None = None
     more: int = 0
+    rows: tuple[str, ...] = ()
 
     @property
     def severity(self) -> Literal["error", "warning"]:
@@ -68,6 +70,7 @@ class Report:
         help: str | None = None,
         note: str | None = None,
         also: Iterable[Label] = (),
+        rows: Iterable[str] = (),
     ) -> None:
         """Record a finding at `span`, and at the places in `also` that belong to it.
 
@@ -78,7 +81,8 @@ class Report:
         self._found[code] += 1
         if self._found[code] <= KEPT_PER_CODE:
             labels = (Label(span, label), *also)
-            self._kept.append(Diagnostic(code, message, labels, help, note))
+            found = Diagnostic(code, message, labels, help, note, rows=tuple(rows))
+            self._kept.append(found)
 
     @property
     def diagnostics(self) -> list[Diagnostic]:

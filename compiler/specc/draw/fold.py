@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from specc.draw.marks import inside, outputs, own_path, rows_of, taps
 from specc.draw.picture import Box, Frame, Line, Place
-from specc.draw.words import attributes, large, rounds, why
+from specc.draw.words import attributes, large, rounds
 from specc.ir.graph import Instance
 
 if TYPE_CHECKING:
@@ -88,20 +88,22 @@ class Pencil:
         """Draw a row of an op."""
         box = self.picture.add(self.role(node), _line(node, name), node.path)
         if box.role == "failed":
-            box.details = [why(self.model, node)]
+            box.details = [self.model.faults[node.path]]
         return box
 
     def role(self, node: Node) -> Role:
         """Return what a row's colour tells."""
+        if node.path in self.model.faults:
+            return "failed"
         if node.shape is None:
-            return "failed" if why(self.model, node) else "unknown"
+            return "unknown"
         if node.path in self.taps:
             return "tap"
         return "weights" if self.weights([node.path]) else "plain"
 
     def ride(self, node: Node, name: str) -> bool:
         """Put a row on its producer's box, if it only changes values in place as a ReLU does."""
-        box = self.vehicle(node)
+        box = None if node.path in self.model.faults else self.vehicle(node)
         if box is None:
             return False
         box.lines.append(_line(node, name))
@@ -143,12 +145,10 @@ class Pencil:
         box = self.picture.add("folded", line, *held)
         weights = self.weights(held)
         box.details = [f"{large(weights)} parameters"] if weights else []
-        for path in held:
-            message = why(self.model, self.graph[path])
-            if message:
-                box.role = "failed"
-                box.details.append(f"{path}: {message}")
-                break
+        wrong = next((path for path in held if path in self.model.faults), None)
+        if wrong is not None:
+            box.role = "failed"
+            box.details.append(f"{wrong}: {self.model.faults[wrong]}")
         return box
 
     def repeated(self, instance: Instance, row: Row, times: str) -> Box:

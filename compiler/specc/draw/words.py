@@ -1,4 +1,4 @@
-"""What a box says: an op's telling attributes, sizes, counts, and why a row failed."""
+"""What a box says: an op's telling attributes, sizes, counts."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from specc.values.dimensions import shape_text
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from specc.driver import Model
-    from specc.ir.graph import Node
     from specc.values.dimensions import Shape
 
-__all__ = ["attributes", "large", "rounds", "shown", "why"]
+__all__ = ["attributes", "large", "rounds", "shown"]
 
 QUIET = {"kernel_size", "stride", "dilation", "padding", "bias", "inplace"}
 LONGEST_VALUE = 24
@@ -85,17 +83,3 @@ def large(count: int) -> str:
             value = count / unit
             return f"{value:.3g} {name}" if value < 999.5 else f"{value:,.0f} {name}"
     return str(count)
-
-
-def why(model: Model, node: Node) -> str:
-    """Return why a row failed; nothing for one that only stands behind such a row."""
-    message = model.hierarchy.failed.get(node.path)
-    if message is None or message:
-        return message or ""
-    for found in model.diagnostics:
-        if found.severity == "error" and found.labels:
-            span = found.labels[0].span
-            is_inside = node.span.start <= span.start and span.end <= node.span.end
-            if is_inside and span.source is node.span.source:
-                return found.message
-    return ""

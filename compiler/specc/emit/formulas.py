@@ -97,7 +97,7 @@ class Formulas:
             case Series(items):
                 return replace(expression, items=tuple(map(written, items)))
             case Star(value):
-                return Star(written(value))
+                return _unpacked(written(value))
             case Comprehension(element, _, iterable):
                 return _looped(expression, written(element), written(iterable))
             case Build():
@@ -150,6 +150,15 @@ def _defaults(function: Expression) -> dict[str, Expression]:
     return {
         a.name: a.written(a.default) for a in arguments if not a.required and a.inferred is None
     }
+
+
+def _unpacked(items: Expression) -> Expression:
+    """Write ``*items``, or the only item of a loop of one turn."""
+    match items:
+        case Comprehension(item, "_", Call(Name("range"), (Literal(1),))):
+            return item
+        case _:
+            return Star(items)
 
 
 def _looped(loop: Comprehension, element: Expression, iterable: Expression) -> Comprehension:

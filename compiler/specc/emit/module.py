@@ -53,7 +53,7 @@ def emit_module(graph: Graph, facts: Facts, spec_path: str) -> str:
     if len(graph.root.outputs) > 1:
         classes.insert(-1, _outputs(graph, root))
     helpers = _helpers(plans)
-    constants = _constants(root.name, facts.detector)
+    constants = _constants(root, facts.detector)
     return _template().render(
         title=_sentence(graph.spec.title),
         about=_about(graph, facts, spec_path),
@@ -223,11 +223,19 @@ def _open(value: Any, root: ClassPlan) -> str:
 # -- constants
 
 
-def _constants(name: str, detector: dict[str, Any] | None) -> list[str]:
-    lines = [f"MODEL = {name}"]
+def _constants(root: ClassPlan, detector: dict[str, Any] | None) -> list[str]:
+    lines = [f"MODEL = {root.name}"]
     if detector is not None:
-        lines += ["", *statement("DETECTOR = ", _table(detector), 0)]
+        lines += ["", *statement("DETECTOR = ", _table(_staged(detector, root)), 0)]
     return lines
+
+
+def _staged(detector: dict[str, Any], root: ClassPlan) -> dict[str, Any]:
+    """Add what each stage of the root hands on, by which the runtime exchanges regions."""
+    if "regions" not in detector:
+        return detector
+    stages = {m.name: list(m.hands_on) for m in root.methods if m.hands_on is not None}
+    return detector | {"regions": detector["regions"] | {"stages": stages}}
 
 
 def _table(value: Any) -> Expression:

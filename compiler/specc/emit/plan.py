@@ -29,12 +29,16 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A method: its arguments with their types, what it returns, and its statements."""
+    """A method: its arguments with their types, what it returns, and its statements.
+
+    `hands_on` has the names of what a stage gives to later ones; it is `None` where a method is none.
+    """
 
     name: str
     arguments: tuple[tuple[str, str], ...]
     returns: str
     body: tuple[Line, ...]
+    hands_on: tuple[str, ...] | None = None
 
 
 @dataclass(slots=True, eq=False)

@@ -8,7 +8,7 @@ from specc.emit.returns import flat, made_by
 from specc.emit.structure import turns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from specc.ir.graph import Instance, Row
 
@@ -48,12 +48,23 @@ class Readers:
         """Return who reads a value."""
         return self._of.get(id(value), set())
 
-    def is_read(self, value: Any, places: range) -> bool:
-        """Whether rows at these places read a value, or an item of a list."""
+    def needed(self, values: Mapping[str, Any], places: range) -> dict[str, Any]:
+        """Return the values that rows at these places read, each item from the first that has it."""
+        needed: dict[str, Any] = {}
+        known: set[int] = set()
+        for name, value in values.items():
+            read = self._parts_read(value, places)
+            if not read <= known:
+                needed[name] = value
+                known |= read
+        return needed
+
+    def _parts_read(self, value: Any, places: range) -> set[int]:
+        """Return which of a value and its items rows at these places read."""
         parts = [value]
         if isinstance(value, list):
             parts += flat(cast("list[Any]", value))
-        return any(reader in places for part in parts for reader in self.of_value(part))
+        return {id(part) for part in parts if not self.of_value(part).isdisjoint(places)}
 
     def following(self, index: int) -> int:
         """Return the live row behind one, or `end`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -33,19 +34,18 @@ def write_stages(forward: Forward, ends: list[tuple[str, str]]) -> list[Method]:
     for (name, _), (start, end) in zip(ends, pairwise(bounds), strict=True):
         is_last = end == len(rows)
         here = range(start, readers.end + 1 if is_last else end)
-        taken = {given: value for given, value in known.items() if readers.is_read(value, here)}
+        taken = readers.needed(known, here)
         writer = forward.writer(taken)
         live = [index for index in readers.live if start <= index < end]
         body = forward.statements(writer, live)
         made = _made(writer, [rows[index] for index in live])
         later = range(end, readers.end + 1)
-        handed = {given: value for given, value in made.items() if readers.is_read(value, later)}
+        handed = readers.needed(made, later)
         if not handed and not is_last:
             continue
-        if is_last:
-            methods.append(forward.finished(name, writer, taken, body))
-        else:
-            methods.append(forward.finished(name, writer, taken, body, list(handed.values())))
+        given = None if is_last else list(handed.values())
+        method = forward.finished(name, writer, taken, body, given)
+        methods.append(replace(method, hands_on=() if is_last else tuple(handed)))
         steps.append((name, list(taken), list(handed)))
         known |= handed
     arguments = tuple((name, kind(value)) for name, value in forward.instance.inputs.items())

@@ -41,6 +41,7 @@ class Section:
     Attributes:
         read: the names of the options that were asked for.
         again: the names that stand there a second time; as in Darknet, the first counts.
+        left: what cannot be carried, and is no mistake.
     """
 
     kind: str
@@ -49,6 +50,7 @@ class Section:
     options: dict[str, Option] = field(default_factory=dict[str, Option])
     read: set[str] = field(default_factory=set[str])
     again: list[str] = field(default_factory=list[str])
+    left: list[str] = field(default_factory=list[str])
 
     def whole(
         self, name: str, default: int, *, least: int = 1, most: int = LARGEST, only: str = ""
@@ -72,8 +74,19 @@ class Section:
 
     def real(self, name: str, default: float) -> float:
         """Return an option as a number with a point."""
-        found = self._texts(name, _REAL, "a number")
-        return float(found[0]) if found else default
+        found = self.reals(name, "a number")
+        return found[0] if found else default
+
+    def reals(self, name: str, wanted: str = "numbers") -> list[float]:
+        """Return an option's numbers with a point; none where it is missing or wrong."""
+        return [float(text) for text in self._texts(name, _REAL, wanted)]
+
+    def expect(self, name: str, wanted: float, default: float) -> bool:
+        """Whether an option has the only value that can be carried; another is `left`."""
+        value = self.real(name, default)
+        if value != wanted:
+            self.left.append(f"{name} is {value:g}, and here always {wanted:g}")
+        return value == wanted
 
     def word(self, name: str, default: str, known: dict[str, str]) -> str:
         """Return what `known` has for an option's value."""

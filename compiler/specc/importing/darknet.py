@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from specc.documents import Report, Span, read
 from specc.importing.blocks import tabulate
 from specc.importing.cfg import read_sections
+from specc.importing.heads import read_heads
 from specc.importing.layers import HEADS, read_layers
 from specc.importing.writing import spec_text
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Imported", "Note", "import_darknet"]
 
 FIRST = {"net", "network"}
+TRAINING = {"yolo": ("jitter", "random"), "region": ("absolute", "jitter", "random")}
 _ODD = re.compile(r"[^A-Za-z0-9]+")
 
 
@@ -54,10 +56,13 @@ def import_darknet(path: str | os.PathLike[str]) -> Imported:
     image = _image(source, sections, report)
     layers = read_layers(sections[1:], image, report)
     report.stop()
+    heads = read_heads(layers, report) if image[0] == 3 else None
+    report.stop()
     stem = _ODD.sub("_", Path(path).stem).strip("_").lower()
     name = stem if stem[:1].isalpha() else f"darknet_{stem}".rstrip("_")
-    text = spec_text(name[:60], f"{name[:60]}, from Darknet's cfg", image, tabulate(layers))
-    notes = [note for section in sections if (note := _note(section))]
+    title = f"{name[:60]}, from Darknet's cfg"
+    text = spec_text(name[:60], title, image, tabulate(layers), heads)
+    notes = [note for section in sections if (note := _note(section, carried=heads is not None))]
     return Imported(name[:60], text, len(layers), notes)
 
 
@@ -78,17 +83,23 @@ def _image(source: Source, sections: list[Section], report: Report) -> Shape:
     return net.whole("channels", 3), net.whole("height", 1), net.whole("width", 1)
 
 
-def _note(section: Section) -> Note | None:
-    """Return what a section's rows do not say."""
-    options = ", ".join(name for name in section.options if name not in section.read)
+def _note(section: Section, *, carried: bool) -> Note | None:
+    """Return what the spec does not say of a section; `carried` if it has a detector."""
+    options = [name for name in section.options if name not in section.read]
     again = f"{', '.join(section.again)} given twice, the first counts" if section.again else ""
-    if section.kind in HEADS:
-        text = f"no row, an output; {options or 'its boxes'}: of the detector"
-    elif section.kind == "cost":
-        text = "no row; the loss is of training"
+    parts = [*section.left, again]
+    if section.kind == "cost":
+        parts = ["no row; the loss is of training", again]
+    elif section.kind in HEADS and not carried:
+        parts = ["no row, an output, and no detector", *parts]
     elif options:
-        text = f"{options}: {'of training' if section.kind in FIRST else 'no counterpart here'}"
-    else:
-        text = ""
-    said = "; ".join(filter(None, (text, again)))
+        of_training = options if section.kind in FIRST else TRAINING.get(section.kind, ())
+        training = [name for name in options if name in of_training]
+        other = [name for name in options if name not in training]
+        parts = [_what(training, "of training"), _what(other, "no counterpart here"), *parts]
+    said = "; ".join(filter(None, parts))
     return Note(section.span.line, section.kind, said) if said else None
+
+
+def _what(options: list[str], what: str) -> str:
+    return f"{', '.join(options)}: {what}" if options else ""

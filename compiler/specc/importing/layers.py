@@ -35,7 +35,10 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Conv:
-    """A `[convolutional]` section: its numbers, whether it has a norm, and its activation."""
+    """A `[convolutional]` section: its numbers, whether it has a norm, and its activation.
+
+    `boxes` is how many boxes it predicts, where a head reads it.
+    """
 
     filters: int
     kernel: int
@@ -44,6 +47,7 @@ class Conv:
     groups: int
     norm: bool
     activation: str
+    boxes: int = 0
 
 
 @dataclass

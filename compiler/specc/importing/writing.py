@@ -5,37 +5,83 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from specc.importing.blocks import Block, Row
+from specc.importing.heads import number
 from specc.importing.layers import ACTIVATIONS, Conv
 
 if TYPE_CHECKING:
     from specc.importing.blocks import Table
+    from specc.importing.heads import Heads
     from specc.importing.layers import Shape
 
 __all__ = ["spec_text"]
 
+PARTS = ("loc", "objectness", "conf")
 PREPROCESS = (
     "preprocess: Preprocess(channels='RGB', scale=1, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0),"
     " resize='stretch')"
 )
 
 
-def spec_text(name: str, title: str, image: Shape, table: Table) -> str:
+def spec_text(name: str, title: str, image: Shape, table: Table, heads: Heads | None) -> str:
     """Return a spec; all that is written into it are numbers and names made here."""
     modules = _Modules(table.rows)
     rows = [line for row in table.rows for line in _row(row, modules)]
-    outputs = ", ".join(f"{output}: {row}" for output, row in table.outputs.items())
+    outputs = {name: name for name in PARTS} if heads else table.outputs
+    listed = ", ".join(f"{output}: {row}" for output, row in outputs.items())
     channels, height, width = image
     parts = [
         f"specc: 1\nname: {name}\ntitle: {title}",
+        *([f"params: {{num_classes: {heads.classes}}}"] if heads else []),
         f"inputs: {{images: [N, {channels}, {height}, {width}]}}",
         *([PREPROCESS] if channels == 3 else []),
+        *(_priors(heads) if heads else []),
         "\nlayers:",
         *rows,
-        *([f"outputs: {{{outputs}}}"] if outputs else []),
+        *(_boxes(list(table.outputs.values())) if heads else []),
+        *([f"outputs: {{{listed}}}"] if listed else []),
         *modules.lines(),
+        *(_detector(heads) if heads else []),
         '\nweights:\n  darknet: {map: {"{p}": "{p}"}}           # .weights: no keys, but this order',
     ]
     return "\n".join(parts) + "\n"
+
+
+def _priors(heads: Heads) -> list[str]:
+    unit = "pixels of the image" if heads.unit == "pixels" else "cells of the map"
+    written = [
+        ", ".join(f"[{number(width)}, {number(height)}]" for width, height in boxes)
+        for boxes in heads.priors
+    ]
+    head = f"  priors:                                  # width and height in {unit}"
+    return ["let:", head, *(f"    - [{boxes}]" for boxes in written)]
+
+
+def _boxes(maps: list[str]) -> list[str]:
+    """Return the rows behind the network: of each box its place, its objectness and its classes."""
+    return [
+        f"  maps: [{', '.join(maps)}]",
+        "  each: {for: {x: maps}, op: PerBox(5 + num_classes)(x)}",
+        "  joined: Cat(dim=1)(each)",
+        "  loc: Narrow(2, 0, 4)(joined)",
+        "  objectness: Narrow(2, 4, 1)(joined)",
+        "  conf: Narrow(2, 5, num_classes)(joined)",
+    ]
+
+
+def _detector(heads: Heads) -> list[str]:
+    unit = "" if heads.unit == "pixels" else ", unit='cells'"
+    return [
+        "\ndetector:",
+        "  maps: maps",
+        "  boxes: loc",
+        "  classes: conf",
+        "  objectness: objectness",
+        f"  anchors: BoxPriors(sizes=priors{unit})",
+        "  coder: CellCoder()",
+        "  match: CellMatch()",
+        f"  loss: {heads.loss}",
+        "  select: NMS(score=0.005, per_class=400, iou=0.45, keep=200)",
+    ]
 
 
 def _row(row: Row, modules: _Modules) -> list[str]:
@@ -43,7 +89,10 @@ def _row(row: Row, modules: _Modules) -> list[str]:
     taken = f"({', '.join(row.inputs)})" if row.inputs else ""
     if row.repeat > 1:
         return [f"  {row.name}:", f"    repeat: {row.repeat}", f"    op: {call}{taken}"]
-    arrow = f" -> [{', '.join(map(str, row.shape))}]" if row.shape else ""
+    shape = list(map(str, row.shape))
+    if isinstance(row.what, Conv):
+        shape[0] = _filters(row.what)
+    arrow = f" -> [{', '.join(shape)}]" if shape else ""
     return [f"  {row.name}: {call}{taken}{arrow}"]
 
 
@@ -65,7 +114,7 @@ class _Modules:
     def call(self, what: Conv | Block) -> str:
         """Return the call of a convolution or of a block."""
         if isinstance(what, Conv):
-            return self.convolution(what, str(what.filters))
+            return self.convolution(what, _filters(what))
         widths = self.widths(what)
         given = [str(c.filters) for c, width in zip(what.convs, widths, strict=True) if not width]
         return f"{self.block_name(what)}({', '.join(given)})"
@@ -156,6 +205,11 @@ def _conv_name(conv: Conv) -> str:
     activation = ACTIVATIONS[conv.activation].partition("(")[0].removesuffix("ReLU")
     suffix = "ReLU" if conv.activation == "relu" else activation
     return f"Conv{'BN' if conv.norm else ''}{suffix}"
+
+
+def _filters(conv: Conv) -> str:
+    """Return a convolution's width, for any number of classes if it predicts boxes."""
+    return f"{conv.boxes} * (5 + num_classes)" if conv.boxes else str(conv.filters)
 
 
 def _half(alike: list[Conv]) -> bool:

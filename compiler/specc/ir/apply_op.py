@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from specc.documents import Label
+from specc.documents import Diagnostic, Label
 from specc.ir.binding import Bound, bind
-from specc.ir.graph import Apply, Node, Row
+from specc.ir.graph import Apply, Node, Refusal, Row
 from specc.ir.initial import initial_values
 from specc.ir.tensors import INFER, Tensor, leaves
 from specc.ops import Op, ShapeError
@@ -17,6 +17,7 @@ from specc.values.expression import Call, Expression, ExpressionError, Literal, 
 from specc.values.traced import outside_turns
 
 if TYPE_CHECKING:
+    from specc.documents import Span
     from specc.ir.context import Context
     from specc.ir.scope import Scope
 
@@ -58,6 +59,17 @@ def apply_op(
 
 
 @dataclass(frozen=True, slots=True)
+class Misfit:
+    """A written number, such as `in_channels`, that is not the size which arrives."""
+
+    name: str
+    written: int
+    dimension: int
+    arriving: int
+    place: Span
+
+
+@dataclass(frozen=True, slots=True)
 class _Use:
     """One call of an op, and what arrives."""
 
@@ -68,6 +80,7 @@ class _Use:
     call: Call
     path: str
     tensors: list[Tensor]
+    misfits: list[Misfit] = field(default_factory=list["Misfit"])
 
     def make(self) -> Op | None:
         """Return the op with its arguments, or nothing after a finding or an unknown shape."""
@@ -129,7 +142,9 @@ class _Use:
                 bound.values[name] = side if isinstance(side, int) else 1
                 is_known = is_known and isinstance(side, int)
             elif isinstance(written, int) and isinstance(side, int) and written != side:
-                self._mismatch(bound, name, side)
+                place = self.row.spec.call.at(bound.places[name])
+                self.misfits.append(Misfit(name, written, argument.inferred, side, place))
+                bound.values[name] = side
         return is_known
 
     def _open_size(self, name: str, size: Size) -> ExpressionError:
@@ -138,29 +153,27 @@ class _Use:
         help = "give `inputs` a fixed size, pool to one, or write a number in place of `_`"
         return ExpressionError(message, self.call.at, help, "E0401")
 
-    def _mismatch(self, bound: Bound, name: str, arriving: int) -> None:
-        """Report a written `in_channels` that is not what arrives, and go on with what does."""
-        self.context.add(
-            "E0401",
-            f"`{name}` is {bound.values[name]}, but {arriving} arrive",
-            self.row.spec.call.at(bound.places[name]),
-            f"{arriving} arrive",
-            help=f"write {int(arriving)}, or `_` to infer it",
-            also=[self._producer(0)],
-        )
-        bound.values[name] = arriving
+    def _mismatch(self, found: Misfit) -> None:
+        message = f"`{found.name}` is {found.written}, but {found.arriving} arrive"
+        place = Label(found.place, f"{found.arriving} arrive")
+        help = f"write {int(found.arriving)}, or `_` to infer it"
+        written = found.dimension, int(found.written)
+        self._refuse("E0401", message, place, help, [0], written=written)
 
     def infer(self, op: Op) -> Shape | None:
         """Apply the op's shape rule; a refusal points at the row and at what feeds it."""
         shapes = [tensor.shape for tensor in self.tensors]
         known = [shape for shape in shapes if shape is not None]
-        if len(known) != len(shapes):
-            return None
         try:
-            return op.shape(*known)
+            shape = op.shape(*known) if len(known) == len(shapes) else None
         except ShapeError as error:
             self._refused(op, error)
-            return None
+            shape = None
+            if error.code == "E0406":
+                return None
+        for misfit in self.misfits:
+            self._mismatch(misfit)
+        return shape
 
     def _refused(self, op: Op, error: ShapeError) -> None:
         self.context.graph.failed[self.path] = error.message
@@ -169,14 +182,35 @@ class _Use:
         places |= {name: v.at for name, v, _ in self.call.keywords}
         at = places.get(error.argument or "", self.call.at)
         inputs = [i for i in error.inputs or (0,) if i < len(self.tensors)]
-        self.context.add(
-            error.code,
-            f"`{self.path}` {type(op).__name__}: {error.message}",
-            self.row.spec.call.at(at),
-            f"`{self.path}`",
-            help=error.help or _HELP.get(error.code),
-            also=[self._producer(place) for place in inputs],
-        )
+        help = error.help or self._batch_first(error, inputs) or _HELP.get(error.code)
+        message = f"`{self.path}` {type(op).__name__}: {error.message}"
+        place = Label(self.row.spec.call.at(at), f"`{self.path}`")
+        self._refuse(error.code, message, place, help, inputs)
+
+    def _batch_first(self, error: ShapeError, inputs: list[int]) -> str | None:
+        """Return the advice for an input of the model that is declared without its batch."""
+        graph = self.context.graph
+        for tensor in (self.tensors[place] for place in inputs):
+            shape = tensor.shape or ()
+            is_short = error.code == "E0406" and len(shape) == 3 and isinstance(shape[0], int)
+            if is_short and tensor.origin in graph.root.inputs:
+                sizes = ", ".join(map(str, ("N", *shape)))
+                return f"sizes begin with the batch: write `{tensor.origin}: [{sizes}]`"
+        return None
+
+    def _refuse(
+        self,
+        code: str,
+        message: str,
+        place: Label,
+        help: str | None,
+        inputs: list[int],
+        *,
+        written: tuple[int, int] | None = None,
+    ) -> None:
+        labels = [place, *map(self._producer, inputs), *self.context.through()]
+        found = Diagnostic(code, message, tuple(labels), help, rows=(self.path,))
+        self.context.graph.refusals.append(Refusal(self.path, found, written))
 
     def _producer(self, place: int) -> Label:
         """Point at the row that an input comes from."""

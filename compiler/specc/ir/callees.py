@@ -17,12 +17,17 @@ if TYPE_CHECKING:
 
 __all__ = ["callee_text", "resolve"]
 
+_TORCH = ("nn", "torch")
+
 
 def resolve(context: Context, scope: Scope, function: Expression) -> type[Op] | ModuleSpec:
     """Return the op or module that a call names."""
     spec = scope.spec
     if isinstance(function, Attribute) and isinstance(function.value, Name):
         alias = function.value
+        if alias.id in _TORCH and alias.id not in spec.use:
+            message = f"no file is used as `{alias.id}`"
+            raise ExpressionError(message, alias.at, _alone(function), "E0205")
         other = _used(context, spec, alias.id, alias.at)
         if function.name in other.modules:
             return other.modules[function.name]
@@ -30,6 +35,8 @@ def resolve(context: Context, scope: Scope, function: Expression) -> type[Op] | 
         raise _unknown(message, function.name, list(other.modules), function.at)
     if not isinstance(function, Name):
         message, help = "this cannot be called", "write the name of an op or module"
+        if isinstance(function, Attribute) and callee_text(function).startswith("torch."):
+            help = _alone(function)
         raise ExpressionError(message, function.at, help, "E0205")
     name, spec = _held(scope, function.id)
     if name in spec.modules:
@@ -54,16 +61,18 @@ def _held(scope: Scope, name: str) -> tuple[str, Spec]:
 def _used(context: Context, spec: Spec, alias: str, at: At) -> Spec:
     if alias not in spec.use:
         message = f"no file is used as `{alias}`"
-        if alias in {"nn", "torch"}:
-            raise ExpressionError(message, at, "write the op's name alone: `ReLU()`", "E0205")
         raise _unknown(message, alias, list(spec.use), at)
     if spec is context.graph.spec:
         context.graph.used_files.add(alias)
     path, span = spec.use[alias]
     other = context.load(path, span, spec)
     if other is None:
-        raise Reported
+        raise Reported(f"`{path}` cannot be used")
     return other
+
+
+def _alone(function: Attribute) -> str:
+    return f"write the op's name alone: `{function.name}(...)`"
 
 
 def _unknown(message: str, name: str, known: list[str], at: At) -> ExpressionError:

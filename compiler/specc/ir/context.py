@@ -30,8 +30,8 @@ def owner_of(path: str) -> str:
 class Reported(ExpressionError):
     """A row cannot be expanded, for a reason that has been reported already."""
 
-    def __init__(self) -> None:
-        super().__init__("", (0, 0))
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message, (0, 0))
 
 
 class BudgetSpent(Exception):
@@ -47,6 +47,7 @@ class Context:
         modules: those modules, to refuse one inside itself.
         uses: how often each path has been applied; a shared row is, several times.
         spent: how many rows have been expanded.
+        row: the path of the row that is expanded.
     """
 
     graph: Graph
@@ -56,6 +57,7 @@ class Context:
     modules: list[ModuleSpec] = field(default_factory=list["ModuleSpec"])
     uses: dict[str, int] = field(default_factory=dict[str, int])
     spent: int = 0
+    row: str = ""
     reported: set[tuple[str, Span]] = field(default_factory=set[tuple[str, "Span"]])
 
     def add(
@@ -67,13 +69,22 @@ class Context:
         *,
         help: str | None = None,
         also: Iterable[Label] = (),
+        rows: Iterable[str] = (),
     ) -> None:
-        """Report a finding once, however often its row is expanded, with the calls that led here."""
+        """Report a finding once, however often its row is expanded, with the calls that led here.
+
+        It is about `rows`, or the row that is expanded.
+        """
         if (code, span) in self.reported:
             return
         self.reported.add((code, span))
-        calls = [Label(call, "in this call") for call in reversed(self.calls[-3:])]
-        self.report.add(code, message, span, label, help=help, also=[*also, *calls])
+        labels = [*also, *self.through()]
+        about = [*rows] or [self.row] * bool(self.row)
+        self.report.add(code, message, span, label, help=help, also=labels, rows=about)
+
+    def through(self) -> list[Label]:
+        """Return the calls that led here, the innermost first."""
+        return [Label(call, "in this call") for call in reversed(self.calls[-3:])]
 
     def fault(self, error: ExpressionError, phrase: Phrase) -> None:
         """Report an expression that cannot be evaluated."""
@@ -91,6 +102,15 @@ class Context:
         finally:
             self.modules.pop()
             self.calls.pop()
+
+    @contextmanager
+    def expanding(self, path: str) -> Generator[None]:
+        """Note which row is expanded."""
+        outer, self.row = self.row, path
+        try:
+            yield
+        finally:
+            self.row = outer
 
     def next_use(self, path: str) -> str:
         """Return a path for one more use of a row: itself, then `path@1`, `path@2`, ..."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import islice, zip_longest
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from specc.documents import Label
@@ -15,13 +16,14 @@ from specc.ir.initial import refuse_initial_values
 from specc.ir.inputs import argument_names, in_order, input_names
 from specc.ir.open_module import open_module
 from specc.ir.sharing import check_shared
-from specc.ir.tensors import UNKNOWN, Result, Tensor, leaves, spread
+from specc.ir.tensors import UNKNOWN, Inner, Result, Tensor, leaves, spread
+from specc.schema.calls import shown
 from specc.values.expression import Call, ExpressionError, Turn
 from specc.values.expression import Mapping as Shapes
 from specc.values.traced import traced
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from specc.ir.scope import Scope
     from specc.ir.spec import ModuleSpec, Phrase, RowSpec
@@ -53,11 +55,12 @@ class _Expansion:
         inputs = list(self.instance.inputs.values())
         previous: Any = inputs[0] if len(inputs) == 1 else inputs
         for spec in self.instance.spec.rows:
-            row = self.row(spec, previous)
-            self.instance.rows.append(row)
-            previous = row.value
-            if spec.name is not None:
-                self.name(spec.name, row.value, Label(spec.name_span))
+            with self.context.expanding(self.scope.path(spec.key)):
+                row = self.row(spec, previous)
+                self.instance.rows.append(row)
+                previous = row.value
+                if spec.name is not None:
+                    self.name(spec.name, row.value, Label(spec.name_span))
         self.outputs(previous)
         self.instance.pinned |= self.scope.evaluate.pinned
 
@@ -114,7 +117,7 @@ class _Expansion:
         if spec.each:
             row.form = "each"
             return self.each(row, previous)
-        if spec.condition is not None and not self.decide(spec.condition):
+        if not self.is_wanted(spec):
             row.form = "absent"
             return self.first_input(spec, previous)
         if spec.repeat is not None:
@@ -139,10 +142,16 @@ class _Expansion:
             graph.add(Node(path, None, kind, row.name, (), None, path, row.spec.span))
         return Tensor(None, path)
 
-    def decide(self, phrase: Phrase) -> Any:
-        """Evaluate what decides the structure; the parameters it reads cannot stay open."""
+    def is_wanted(self, spec: RowSpec) -> bool:
+        """Whether a row's condition, if it has one, is true."""
+        if spec.condition is None:
+            return True
+        return self.decided(spec.condition, self.scope.evaluate.truth)
+
+    def decided(self, phrase: Phrase, evaluate: Callable[[Expression], Any]) -> Any:
+        """Evaluate what decides the structure, at its own place in the file."""
         try:
-            return self.scope.evaluate.pin(self.scope.evaluate(phrase.expression))
+            return evaluate(phrase.expression)
         except ExpressionError as error:
             self.context.fault(error, phrase)
             raise Reported from None
@@ -157,15 +166,26 @@ class _Expansion:
             is_first = not self.instance.rows and isinstance(previous, list)
             values: list[Any] = cast("list[Any]", previous) if is_first else [previous]
         else:
-            values = [self.scope.evaluate(value) for value in spec.inputs]
+            values = [self.taken(value) for value in spec.inputs]
         given = [part for value in values for part in spread(value)]
         return [*given, *self.named_inputs(spec, len(given))] if spec.keywords else given
+
+    def taken(self, expression: Expression) -> Any:
+        """Return a value that a row names as its input."""
+        value = self.scope.evaluate(expression)
+        if isinstance(value, (Tensor, Result, Inner, list)):
+            return cast("Any", value)
+        help = "write the name of a row or input"
+        if isinstance(value, int):
+            help = f"give row {value} a name, `- name: ...`, and write that name here"
+        message = f"a row takes what has a name; this is {shown(value)}"
+        raise ExpressionError(message, expression.at, help, "E0305")
 
     def named_inputs(self, spec: RowSpec, given: int) -> list[Any]:
         """Return the inputs that are given by name (`like=y`), in the order of what is called."""
         call = cast("Call", spec.call.expression)
         names = input_names(resolve(self.context, self.scope, call.function))
-        named = {name: (self.scope.evaluate(value), at) for name, value, at in spec.keywords}
+        named = {name: (self.taken(value), at) for name, value, at in spec.keywords}
         if len(named) < len(spec.keywords):
             at = spec.keywords[-1][2]
             raise ExpressionError("an input is given twice", at, "leave one out", "E0209")
@@ -177,7 +197,7 @@ class _Expansion:
         """Apply a row several times in series."""
         spec = row.spec
         phrase = cast("Phrase", spec.repeat)
-        count = self.decide(phrase)
+        count = self.decided(phrase, self.scope.evaluate.decide)
         if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MOST_REPEATS:
             shown = f"{count:,}" if isinstance(count, int) else count
             message = f"`repeat` is a whole number from 1 to {MOST_REPEATS:,}; this is {shown}"
@@ -231,7 +251,7 @@ class _Expansion:
 
     def turn(self, row: Row, index: int, previous: Any) -> Any:
         spec = row.spec
-        if spec.condition is not None and not self.decide(spec.condition):
+        if not self.is_wanted(spec):
             return self.first_input(spec, previous)
         key = row.key if spec.shared else f"{row.key}.{index}"
         values = self.arriving(row, previous)
@@ -288,8 +308,8 @@ class _Expansion:
         open_modules = self.context.modules
         if module in open_modules:
             inside = open_modules[open_modules.index(module) :]
-            chain = " -> ".join(entry.name for entry in [*inside, module])
-            message, help = f"`{module.name}` is inside itself: {chain}", "take this call out"
+            chain = " -> ".join(map(_title, [*inside, module]))
+            message, help = f"`{_title(module)}` is inside itself: {chain}", "take this call out"
             raise ExpressionError(message, call.function.at, help, "E0308")
         if len(open_modules) >= DEEPEST_MODULES:
             message = f"modules are nested more than {DEEPEST_MODULES} deep"
@@ -321,6 +341,12 @@ class _Expansion:
                         graph.expectations.append(found)
         except ExpressionError as error:
             self.context.fault(error, phrase)
+
+
+def _title(module: ModuleSpec) -> str:
+    """Return a module's name, and that of its file where it is the whole of it."""
+    spec = module.spec
+    return module.name if spec is None or spec.root is not module else Path(spec.path).name
 
 
 def _held(value: Any) -> Iterator[Tensor]:

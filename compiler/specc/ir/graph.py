@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
     import networkx as nx
 
-    from specc.documents import Span
+    from specc.documents import Diagnostic, Span
     from specc.ir.spec import ModuleSpec, Phrase, RowSpec, Spec
     from specc.ir.tensors import Tensor
     from specc.ops import Initializer, Op
     from specc.values.dimensions import Shape
 
-__all__ = ["Apply", "Expectation", "Graph", "Instance", "Node", "Row"]
+__all__ = ["Apply", "Expectation", "Graph", "Instance", "Node", "Refusal", "Row"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,19 @@ class Expectation:
     expected: Shape
     actual: Shape
     phrase: Phrase
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What does not fit between a row's op and what arrives; judged once the graph is whole.
+
+    `written` is the dimension that an argument such as `in_channels` speaks of, and its number
+    there; `None` where the op's shape rule refused.
+    """
+
+    path: str
+    finding: Diagnostic
+    written: tuple[int, int] | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -136,6 +149,7 @@ class Graph:
     rows: dict[str, Node] = field(default_factory=dict[str, Node])
     readers: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     expectations: list[Expectation] = field(default_factory=list["Expectation"])
+    refusals: list[Refusal] = field(default_factory=list["Refusal"])
     failed: dict[str, str] = field(default_factory=dict[str, str])
     is_resized: bool = False
     used_files: set[str] = field(default_factory=set[str])

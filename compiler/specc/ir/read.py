@@ -71,7 +71,7 @@ class _Reader(PhraseReader):
             ],
             expect=cast("list[Mapping]", expectations),
             preprocess=self.phrase(preprocess) if preprocess else None,
-            detector=self.phrases(detector),
+            detector=self.detector(detector),
             detector_span=cast("Scalar", root.key("detector")).span if detector else None,
             weights=read_weights(root.get("weights"), self),
             title=title or name,
@@ -84,6 +84,18 @@ class _Reader(PhraseReader):
             self.check_name(spec.class_name, cast("Scalar", root.get("class")).span)
         self.check_variants(root, spec)
         return spec
+
+    def detector(self, node: Node | None) -> dict[str, Phrase]:
+        """Read what is said of the detector; of its second stage under keys such as `regions.match`."""
+        entries = node.entries if isinstance(node, Mapping) else []
+        read: dict[str, Phrase | None] = {}
+        for key, value in entries:
+            if isinstance(value, Mapping):
+                inner = self.phrases(value).items()
+                read |= {f"{key.name}.{name}": phrase for name, phrase in inner}
+            else:
+                read[key.name] = self.phrase(value)
+        return {name: phrase for name, phrase in read.items() if phrase is not None}
 
     def check_variants(self, root: Mapping, spec: Spec) -> None:
         """Check the names of variants and of the parameters that they set."""
@@ -141,6 +153,10 @@ class _Reader(PhraseReader):
     def param(self, key: Scalar, node: Node) -> ParamSpec:
         name = key.name
         value = plain(node)
+        if isinstance(node, Scalar) and node.plain and not node.text:
+            message = f"parameter `{name}` has neither a type nor a default"
+            help = f"write `{name}: int` if it must be given, or a default, such as `{name}: 16`"
+            self.report.add("E0202", message, key.span, "nothing behind it", help=help)
         if isinstance(node, Scalar) and node.plain and value in TYPES:
             return ParamSpec(name, str(value), None, required=True, span=key.span)
         kinds: dict[type, str] = {

@@ -25,7 +25,8 @@ Difference = tuple["Row", str]
 
 def check_shared(context: Context, row: Row) -> None:
     """Compare the last turn of a shared row with its first, and report where they part."""
-    if len(row.applies) < 2 or context.report.errors:
+    is_wrong = context.report.errors or context.graph.refusals
+    if len(row.applies) < 2 or is_wrong:
         return
     first, last = row.applies[0], row.applies[-1]
     found = next(_in_turns(row, first, last), None)
@@ -39,7 +40,8 @@ def check_shared(context: Context, row: Row) -> None:
         also.append(Label(row.spec.call.span, "in the turns of this row"))
     help = "give all uses the same channels and settings, or drop `shared`"
     span = place.spec.call.at(place.spec.call.expression.at)
-    context.add("E0313", message, span, f"`{last.path}`", help=help, also=also)
+    rows = [apply.path for apply in place.applies] or [last.path]
+    context.add("E0313", message, span, f"`{last.path}`", help=help, also=also, rows=rows)
 
 
 def _in_turns(row: Row, first: Apply, other: Apply) -> Iterator[Difference]:

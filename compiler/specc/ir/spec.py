@@ -165,7 +165,10 @@ class MapSpec:
 
 @dataclass(slots=True, eq=False)
 class Spec:
-    """A file: its root module, the modules beside it, and what is not a layer."""
+    """A file: its root module, the modules beside it, and what is not a layer.
+
+    The keys of `detector` are those of the section; of its part `regions`, `regions.match` and so on.
+    """
 
     path: str
     name: str

@@ -35,6 +35,9 @@ __all__ = [
 class _Infer:
     """What `_` means as an argument: infer this."""
 
+    def __str__(self) -> str:
+        return "`_`"
+
 
 class _Unknown:
     """The value of a constant that could not be computed, which has been reported."""
@@ -51,6 +54,9 @@ class Callee:
     name: str
     spec: Spec = field(compare=False, repr=False)
 
+    def __str__(self) -> str:
+        return f"`{self.name}`"
+
 
 @dataclass(slots=True, eq=False)
 class Tensor:
@@ -58,6 +64,15 @@ class Tensor:
 
     shape: Shape | None
     origin: str
+
+    def __str__(self) -> str:
+        return "a tensor"
+
+    def truth(self, at: At) -> bool:
+        """Refuse to decide anything."""
+        if self.shape is None:
+            raise Reported
+        raise _undecided("a tensor", at)
 
     def tap(self, name: str, at: At) -> object:
         """Return `channels`, the only property of a tensor."""
@@ -90,6 +105,13 @@ class Result:
     instance: Instance
     replacements: MappingType[str, object]
     outside: dict[int, Any]
+
+    def __str__(self) -> str:
+        return f"what `{self.instance.spec.name}` gives"
+
+    def truth(self, at: At) -> bool:
+        """Refuse to decide anything."""
+        raise _undecided(str(self), at)
 
     def tap(self, name: str, at: At) -> object:
         """Return an output, a named row, or the `channels` of the only output."""
@@ -173,6 +195,13 @@ class Inner:
     whole: list[Any] | None = None
     made: list[Any] = field(default_factory=list[Any])
 
+    def __str__(self) -> str:
+        return str(self.inner)
+
+    def truth(self, at: At) -> bool:
+        """Refuse to decide anything."""
+        return self.inner.truth(at)
+
     def tap(self, name: str, at: At) -> object:
         """Return an output or named row of the inner module."""
         return self.outer.export(self.inner.tap(name, at))
@@ -193,6 +222,11 @@ class Inner:
             list(leaves(self.whole))
             self.outer.use(self.whole)
         return self.made
+
+
+def _undecided(what: str, at: At) -> ExpressionError:
+    help = "ask for a number, such as `x.channels == 64`, or for a parameter"
+    return ExpressionError(f"{what} is neither true nor false", at, help, "E0210")
 
 
 def _holds_modules(value: object) -> bool:

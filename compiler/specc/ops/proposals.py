@@ -94,6 +94,7 @@ class Proposals(nn.Module):
         iou: float = 0.7,
         keep: int = 1000,
         smallest: float = 1e-3,
+        score: float = 0.0,
     ) -> None:
         super().__init__()
         anchors = torch.tensor([base_anchors(of, ratios) for of in sizes]).float()
@@ -102,6 +103,7 @@ class Proposals(nn.Module):
         self.iou = iou
         self.keep = keep
         self.smallest = smallest
+        self.score = score
 
     def forward(self, objectness: Tensor, deltas: Tensor, images: Tensor, *maps: Tensor) -> Tensor:
         objectness, deltas = objectness.detach().flatten(1), deltas.detach()
@@ -120,12 +122,12 @@ class Proposals(nn.Module):
     def of_map(
         self, scores: Tensor, deltas: Tensor, anchors: Tensor, images: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Return the best boxes of a map: scores (N, K), -inf if too small, and boxes (N, K, 4)."""
+        """Return the best boxes of a map: scores (N, K), -inf if too poor, and boxes (N, K, 4)."""
         scores, best = scores.topk(min(self.per_map, scores.shape[1]))
         boxes = decode_boxes(take_rows(deltas, best), anchors[best])
         boxes = clip_boxes(boxes, images)
         is_large = (boxes[..., 2:] - boxes[..., :2] >= self.smallest).all(dim=-1)
-        return scores.where(is_large, -torch.inf), boxes
+        return scores.where(is_large & (scores.sigmoid() >= self.score), -torch.inf), boxes
 
     def apart(self, scores: Tensor, boxes: Tensor) -> Tensor:
         """Return scores (N, K), -inf where a better box overlaps by more than `iou`."""
@@ -176,6 +178,7 @@ class Proposals(Op):
     )
     keep: int = integer("Boxes that leave, R.", default=1000)
     smallest: float = number("Least width and height of a box.", minimum=0, default=1e-3)
+    score: float = number("Least sigmoid of a box's objectness.", minimum=0, maximum=1, default=0.0)
 
     @property
     def helper(self) -> Helper:

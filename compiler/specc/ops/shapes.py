@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from specc.ops.base import ShapeError
 from specc.values.dimensions import Dim, Shape, Size, multiply, shape_text
 
@@ -31,14 +33,13 @@ def without(x: Shape, dim: int) -> Shape:
 
 
 def product(sizes: Shape) -> Dim:
-    """Multiply sizes; names among them make a new name, the same whatever their order."""
-    known = 1
-    names: list[Size] = []
-    for size in sizes:
-        if isinstance(size, int):
-            known *= size
-        else:
-            names.append(size)
+    """Multiply sizes; names among them make a new name, the same whatever their order.
+
+    A number that is multiplied by ones alone keeps its formula.
+    """
+    names = [size for size in sizes if isinstance(size, Size)]
+    numbers = [size for size in sizes if isinstance(size, int) and size != 1]
+    known = numbers[0] if len(numbers) == 1 else prod(numbers)
     if len(names) < 2:
         return multiply(names[0], known) if names else known
     factor = [] if known == 1 else [str(known)]

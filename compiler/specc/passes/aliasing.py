@@ -65,4 +65,5 @@ def _report(
         help=f"tap `{node.path}`, which holds what stays, or write `inplace=False` here",
         note="a tap of a value that is overwritten gives the new value, without any error",
         also=also,
+        rows=[node.path],
     )

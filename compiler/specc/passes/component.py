@@ -8,7 +8,7 @@ from specc.detector import COMPONENTS, Component
 from specc.documents import suggest
 from specc.ir.binding import bind
 from specc.ir.context import Reported
-from specc.ops import ShapeError
+from specc.ops import Declaration, ShapeError
 from specc.schema.calls import check_call
 from specc.values.expression import Call, ExpressionError, Name
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from specc.ir.scope import Scope
     from specc.ir.spec import Phrase
 
-__all__ = ["read_component", "settings"]
+__all__ = ["literal_of", "read_component", "settings"]
 
 
 def read_component(phrase: Phrase, slot: str, scope: Scope, report: Report) -> Component | None:
     """Return the component that a phrase calls, or report why it cannot be one for this slot."""
     call = phrase.expression
-    known = [name for name, declared in COMPONENTS.items() if declared.slot == slot]
+    known = [name for name, declared in COMPONENTS.items() if declared.fits(slot)]
     if not isinstance(call, Call) or not isinstance(call.function, Name):
-        help = f"write `{slot}: {known[0]}(...)`"
+        help = f"write `{slot.rpartition('.')[2]}: {known[0]}(...)`"
         report.add("E0204", f"`{slot}` is a call", phrase.span, "not a call", help=help)
         return None
     name = call.function.id
@@ -59,12 +59,19 @@ def read_component(phrase: Phrase, slot: str, scope: Scope, report: Report) -> C
     return made
 
 
-def settings(component: Component) -> dict[str, Any]:
-    """Return a component's arguments as data, numbers in the declared kind."""
+def settings(declared: Declaration) -> dict[str, Any]:
+    """Return the arguments of a component or op as data, numbers in the declared kind."""
     return {
-        name: _data(value, component.arguments[name].schema)
-        for name, value in component.settings().items()
+        name: _data(value, declared.arguments[name].schema)
+        for name, value in declared.settings().items()
     }
+
+
+def literal_of(slot: str, component: Component | None) -> dict[str, Any]:
+    """Return a component as the runtime reads it, under its key; nothing if there is none."""
+    if component is None:
+        return {}
+    return {slot: {"kind": type(component).__name__} | settings(component)}
 
 
 def _data(value: Any, schema: dict[str, Any]) -> Any:

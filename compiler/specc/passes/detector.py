@@ -10,7 +10,9 @@ from specc.documents import Label, suggest
 from specc.ir.context import Reported
 from specc.ir.scope import Scope
 from specc.ir.tensors import UNKNOWN, Tensor, leaves
-from specc.passes.component import read_component, settings
+from specc.passes import regions
+from specc.passes.beginnings import check_beginnings
+from specc.passes.component import literal_of, read_component, settings
 from specc.passes.heads import PerMap, compare_heads
 from specc.values.dimensions import shape_text
 from specc.values.expression import Call, ExpressionError, Name
@@ -63,59 +65,82 @@ class _Checker:
         spec = self.graph.spec
         parts = {
             slot: self.component(spec.detector[slot], slot)
-            for slot in SLOTS
+            for slot in (*SLOTS, *regions.SLOTS)
             if slot in spec.detector
         }
         maps = self.maps() if "maps" in spec.detector else None
-        names = {key: self.output(key) for key in OUTPUTS if key in spec.detector}
+        outputs = (*OUTPUTS, *regions.OUTPUTS)
+        names = {key: self.output(key) for key in outputs if key in spec.detector}
         read = self.agree_on_keys(parts.get("loss"))
         classes = self.classes()
         anchors = parts.get("anchors")
-        self.agree_on_cells(anchors, parts)
+        self.agree_on_each_other(parts)
+        second = regions.Regions(self.graph, self.report)
+        second.agree_with(parts.get("loss"))
         per_map = self.count(anchors, maps) if maps and isinstance(anchors, Anchors) else None
         if per_map is None:
             return None
         judged = {key: name for key, name in names.items() if key in read}
         compare_heads(self.graph, self.report, judged, per_map, classes)
+        loss = parts.get("loss")
+        if isinstance(loss, Loss) and loss.needs_prior and "classes" in names:
+            check_beginnings(self.graph, self.report, names["classes"], spec.detector["loss"].span)
         literal: dict[str, Any] = {"format": FORMAT, "name": spec.name, "num_classes": classes}
         literal["input"] = {"size": self.size()} | (settings(preprocess) if preprocess else {})
-        literal["outputs"] = names
+        literal["outputs"] = {key: judged[key] for key in OUTPUTS if key in judged}
         literal["maps"] = [list(size) for size, _ in per_map]
-        for slot, part in parts.items():
-            if part is not None:
-                literal[slot] = {"kind": type(part).__name__} | settings(part)
+        for slot in SLOTS:
+            literal |= literal_of(slot, parts.get(slot))
+        if second.is_there:
+            literal["regions"] = second.literal(parts, names, maps or [], classes)
         return Detector(literal, per_map)
 
     def agree_on_keys(self, loss: Component | None) -> tuple[str, ...]:
-        """Report keys that are missing and outputs that nobody reads; return those that are read."""
+        """Report keys that are missing; warn of outputs that nobody reads; return those that are."""
         spec = self.graph.spec
-        read = loss.outputs if isinstance(loss, Loss) else OUTPUTS[:2]
+        read = loss.outputs if isinstance(loss, Loss) else OUTPUTS[:1]
         for key in ("maps", *read, *SLOTS):
             if key not in spec.detector:
                 span = cast("Span", spec.detector_span)
-                help = f"add `{key}: {_example(key)}`"
+                help = f"add `{key}:` with {_choice(key, loss)}"
                 self.report.add("E0202", f"`{key}` is missing", span, f"no `{key}`", help=help)
         for key in OUTPUTS:
             if loss is not None and key in spec.detector and key not in read:
                 message = f"`{type(loss).__name__}` does not read `{key}`"
                 help = "take it out, or choose a loss that reads it"
-                self.report.add("E0201", message, spec.detector[key].span, "not read", help=help)
+                self.report.add("W0607", message, spec.detector[key].span, "not read", help=help)
         return read
 
-    def agree_on_cells(self, anchors: Component | None, parts: dict[str, Component | None]) -> None:
-        """Report parts that are made for anchors with cells, where the anchors have none."""
-        if not isinstance(anchors, Anchors) or anchors.with_cells:
-            return
+    def agree_on_each_other(self, parts: dict[str, Component | None]) -> None:
+        """Report parts that are not made for what stands beside them."""
+        anchors = parts.get("anchors")
         for slot, part in parts.items():
-            if part is not None and part.needs_cells:
-                name = type(part).__name__
-                message = f"`{name}` needs each anchor's cell, which `{type(anchors).__name__}` leaves out"
+            if part is None:
+                continue
+            if part.needs_cells and isinstance(anchors, Anchors) and not anchors.with_cells:
+                name, given = type(part).__name__, type(anchors).__name__
+                message = f"`{name}` needs each anchor's cell, which `{given}` leaves out"
                 help = "lay the anchors with `BoxPriors`, which tells the cells"
-                phrases = self.graph.spec.detector
-                also = [Label(phrases["anchors"].span, "without cells")]
-                self.report.add(
-                    "E0507", message, phrases[slot].span, "needs cells", help=help, also=also
+                self.misfit(
+                    "E0507", message, help, {slot: "needs cells", "anchors": "without cells"}
                 )
+                continue
+            for other, fitting in part.beside.items():
+                if parts.get(other) is not None and type(parts[other]).__name__ not in fitting:
+                    name, given = type(part).__name__, type(parts[other]).__name__
+                    known = " or ".join(f"`{kind}`" for kind in fitting)
+                    message = f"`{name}` goes with {known}, and not with `{given}`"
+                    help = f"write `{other}: {fitting[0]}()`, or choose another `{slot}`"
+                    self.misfit(
+                        "E0508", message, help, {other: "not that", slot: "goes with another"}
+                    )
+
+    def misfit(self, code: str, message: str, help: str, labels: dict[str, str]) -> None:
+        """Report parts that do not go together, with a label for each; the first is to change."""
+        phrases = self.graph.spec.detector
+        (span, label), *also = [(phrases[slot].span, text) for slot, text in labels.items()]
+        others = [Label(place, text) for place, text in also]
+        self.report.add(code, message, span, label, help=help, also=others)
 
     def classes(self) -> int | None:
         """Return `num_classes`, by which the runtime builds the model for a data set's classes."""
@@ -223,9 +248,11 @@ def _counted(number: int, what: str = "map") -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def _example(key: str) -> str:
-    """Return what may be written for a key of `detector:`."""
+def _choice(key: str, loss: Component | None) -> str:
+    """Say what may be written for a key of `detector:` beside a loss."""
     if key == "maps":
-        return "sources"
-    declared = (name for name, declared in COMPONENTS.items() if declared.slot == key)
-    return next((f"{name}(...)" for name in declared), "the name of an output")
+        return "the name of the row that lists the maps"
+    known = [name for name, declared in COMPONENTS.items() if declared.slot == key]
+    fitting = loss.beside.get(key, known) if loss is not None else known
+    *most, last = [f"`{name}(...)`" for name in fitting] or ["the name of an output"]
+    return f"{', '.join(most)} or {last}" if most else last

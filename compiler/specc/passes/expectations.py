@@ -5,63 +5,87 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from specc.documents import Label
+from specc.passes.refusals import meant_of
 from specc.passes.repair import find_repair
 from specc.values.dimensions import Shape, shape_text
 
 if TYPE_CHECKING:
     from specc.documents import Report
-    from specc.ir.graph import Expectation, Graph
-    from specc.passes.cost import Costs
+    from specc.ir.graph import Expectation, Graph, Node
 
 __all__ = ["check_expectations"]
 
 
-def check_expectations(graph: Graph, costs: Costs, report: Report) -> None:
-    """Report the rows where a deviation begins; what follows from them is not repeated."""
-    del costs
-    wrong: set[str] = set()
+def check_expectations(graph: Graph, report: Report) -> dict[str, Shape | None]:
+    """Report the rows where a deviation begins, and not what follows from them.
+
+    Returns:
+        What they and the rows behind them would give without it, `None` where that is not known,
+        by path. A row that gives what is expected of it is right again.
+    """
     by_node: dict[str, list[Expectation]] = {}
     for expectation in graph.expectations:
         by_node.setdefault(expectation.node, []).append(expectation)
+    right = {path for path, each in by_node.items() if all(e.expected == e.actual for e in each)}
+    meant: dict[str, Shape | None] = {}
     for node in graph.nodes():
-        is_tainted = any(source in wrong for source in node.inputs)
-        for expectation in by_node.get(node.path, []):
-            if expectation.expected != expectation.actual and not is_tainted:
-                _report(graph, expectation, by_node, report)
-                is_tainted = True
-        if is_tainted:
-            wrong.add(node.path)
+        follows = not meant.keys().isdisjoint(node.inputs)
+        wrong = [e for e in by_node.get(node.path, []) if e.expected != e.actual]
+        if wrong:
+            meant[node.path] = wrong[0].expected
+            if not follows:
+                _report(graph, wrong[0], right, report)
+        elif follows and node.path not in right:
+            meant[node.path] = meant_of(graph, node, meant)
+    return meant
 
 
-def _report(
-    graph: Graph, expectation: Expectation, by_node: dict[str, list[Expectation]], report: Report
-) -> None:
-    node = graph[expectation.node]
-    arriving = graph[node.inputs[0]].shape if node.inputs else None
-    expected, actual = _shown(expectation.expected, expectation.actual)
-    written = actual if "x" not in actual else _as_list(expectation.actual)
-    before = ""
-    if arriving is not None and len(arriving) == len(expectation.actual):
-        before = f"{_differing(arriving, expectation)} -> "
-    last = node.path.rpartition(".")[2]
-    label = f"idx {last}" if last.isdigit() else f"`{node.path}`"
-    trusted = {
-        path for path, all_of in by_node.items() if all(e.expected == e.actual for e in all_of)
-    }
-    repair = find_repair(graph, expectation, trusted)
-    also = (
-        [Label(repair.node.span, f"`{repair.node.path}`")]
-        if repair and repair.node is not node
-        else []
-    )
+def _report(graph: Graph, expectation: Expectation, right: set[str], report: Report) -> None:
+    row = graph[expectation.node]
+    repair = find_repair(graph, expectation, right)
+    node = repair.node if repair else _beginning(graph, row, right)
+    gives = repair.shape if repair else expectation.expected
+    arrow = expectation.phrase
+    also = [] if node is row else [Label(node.span, f"`{node.path}`")]
     report.add(
         "E0410",
-        f"{label}: {before}{actual}, expected {expected}",
-        expectation.phrase.at(expectation.phrase.expression.at),
-        f"`{node.path}` gives {shape_text(expectation.actual)}",
-        help=repair.text(expected) if repair else f"mend the rows before, or write `-> {written}`",
+        f"{_named(node, is_own=node is row)}: {_deviation(graph, node, gives)}",
+        arrow.at(arrow.expression.at),
+        f"`{row.path}` gives {shape_text(expectation.actual)}",
+        help=repair.text(_shown(gives, node.shape or ())[0])
+        if repair
+        else f"mend the rows before, or write `-> {_written(expectation)}`",
         also=also,
+        rows=[node.path],
     )
+
+
+def _beginning(graph: Graph, node: Node, right: set[str]) -> Node:
+    """Go back over rows that only pass on the shape that arrives, as a ReLU does."""
+    while node.op is not None and node.op.window() is None and node.inputs:
+        source = graph[node.inputs[0]]
+        if source.op is None or source.shape != node.shape or source.path in right:
+            break
+        node = source
+    return node
+
+
+def _named(node: Node, *, is_own: bool) -> str:
+    """Name a row as its table does, by its number, where that alone tells it."""
+    above, _, last = node.path.rpartition(".")
+    return f"idx {last}" if is_own and last.isdigit() and "." not in above else f"`{node.path}`"
+
+
+def _deviation(graph: Graph, node: Node, expected: Shape) -> str:
+    """Write what arrives at a row, what it gives and what it should: `75 -> 37, expected 38`."""
+    actual = node.shape or ()
+    wanted, given = _shown(expected, actual)
+    arriving = graph[node.inputs[0]].shape if node.inputs else None
+    if arriving is None or len(arriving) != len(actual):
+        return f"{given}, expected {wanted}"
+    is_side = "x" not in wanted and len(arriving) == 4 and arriving[2] == arriving[3]
+    before = str(arriving[2]) if is_side else shape_text(arriving)
+    return f"{before} -> {given}, expected {wanted}"
 
 
 def _shown(expected: Shape, actual: Shape) -> tuple[str, str]:
@@ -73,12 +97,7 @@ def _shown(expected: Shape, actual: Shape) -> tuple[str, str]:
     return shape_text(expected, batch=len(expected) != len(actual)), shape_text(actual)
 
 
-def _as_list(shape: Shape) -> str:
-    return f"[{', '.join(map(str, shape[1:]))}]"
-
-
-def _differing(arriving: Shape, expectation: Expectation) -> str:
-    expected, _ = _shown(expectation.expected, expectation.actual)
-    if "x" in expected or len(arriving) != 4:
-        return shape_text(arriving)
-    return str(arriving[2]) if arriving[2] == arriving[3] else shape_text(arriving)
+def _written(expectation: Expectation) -> str:
+    """Write what a row gives as an expectation."""
+    _, given = _shown(expectation.expected, expectation.actual)
+    return given if "x" not in given else f"[{', '.join(map(str, expectation.actual[1:]))}]"

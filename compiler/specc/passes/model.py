@@ -11,6 +11,7 @@ from specc.ir.build import Load, build
 from specc.ir.tensors import Result, Tensor
 from specc.passes.cost import count_cost
 from specc.passes.detector import check_detector
+from specc.passes.refusals import report_refusals
 from specc.values.dimensions import Size, shape_text
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def _check_at(
     sizes = {name: value for name, value in values.items() if name not in names}
     inner = Report()
     other = build(graph.spec, inner, load, params=given, sizes=sizes)
+    report_refusals(other, {}, inner)
     facts = Facts(count_cost(other), check_detector(other, inner))
     if inner.errors:
         first = inner.diagnostics[0]

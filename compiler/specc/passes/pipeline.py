@@ -9,6 +9,7 @@ from specc.passes.aliasing import check_overwrites
 from specc.passes.cost import Costs, count_cost
 from specc.passes.detector import Detector, check_detector
 from specc.passes.expectations import check_expectations
+from specc.passes.refusals import report_refusals
 from specc.passes.unused import find_unused
 
 if TYPE_CHECKING:
@@ -60,8 +61,9 @@ def _overwrites(graph: Graph, facts: Facts, report: Report) -> None:
     check_overwrites(graph, report)
 
 
-def _expectations(graph: Graph, facts: Facts, report: Report) -> None:
-    check_expectations(graph, facts.costs, report)
+def _shapes(graph: Graph, facts: Facts, report: Report) -> None:
+    del facts
+    report_refusals(graph, check_expectations(graph, report), report)
 
 
 def _unused(graph: Graph, facts: Facts, report: Report) -> None:
@@ -69,7 +71,7 @@ def _unused(graph: Graph, facts: Facts, report: Report) -> None:
     find_unused(graph, report)
 
 
-PIPELINE = (_count, _overwrites, _detect, _expectations, _unused)
+PIPELINE = (_count, _shapes, _overwrites, _detect, _unused)
 
 
 def run(graph: Graph, report: Report) -> Facts:

@@ -21,10 +21,14 @@ LIKELIEST = ("ceil_mode", "padding", "stride", "dilation", "kernel_size")
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """A row, and its attributes with the values that would each mend the shape, likeliest first."""
+    """A row, and its attributes with the values that would each mend the shape, likeliest first.
+
+    `shape` is what the row gives with the first of them.
+    """
 
     node: Node
     edits: tuple[tuple[str, object], ...]
+    shape: Shape
     is_own: bool
 
     def text(self, expected: str) -> str:
@@ -42,7 +46,7 @@ def find_repair(graph: Graph, expectation: Expectation, trusted: set[str]) -> Re
     nearest row is chosen.
     """
     chain = _chain(graph, expectation.node, trusted)
-    found: dict[tuple[int, int], list[tuple[str, object]]] = {}
+    found: dict[tuple[int, int], list[tuple[str, object, Op]]] = {}
     for distance, node in enumerate(chain):
         op = cast("Op", node.op)
         inputs = [graph[source].shape for source in node.inputs]
@@ -52,12 +56,15 @@ def find_repair(graph: Graph, expectation: Expectation, trusted: set[str]) -> Re
         for attribute, value, changed in op.alternatives():
             if _carried(chain[:distance], changed, known) == expectation.expected:
                 oddness = _oddness(node, changed, known, is_own=distance == 0)
-                found.setdefault((oddness, distance), []).append((attribute, value))
+                found.setdefault((oddness, distance), []).append((attribute, value, changed))
     if not found:
         return None
     oddness, distance = min(found)
+    node = chain[distance]
     edits = sorted(found[oddness, distance], key=lambda edit: _rank(edit[0]))
-    return Repair(chain[distance], tuple(edits[:MOST_EDITS]), distance == 0)
+    likeliest = tuple((attribute, value) for attribute, value, _ in edits[:MOST_EDITS])
+    shape = edits[0][2].shape(*(cast("Shape", graph[source].shape) for source in node.inputs))
+    return Repair(node, likeliest, shape, distance == 0)
 
 
 def _chain(graph: Graph, path: str, trusted: set[str]) -> list[Node]:

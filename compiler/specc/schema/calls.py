@@ -145,8 +145,14 @@ def shown(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         return f"the text {value!r}" if len(value) <= 40 else f"the text {value[:37]!r}..."
-    text = str(value)
+    text = _written(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_written, cast('list[Any]', value)))}]"
+    return repr(value) if isinstance(value, str) else str(value)
 
 
 def _advice(value: Any, schema: dict[str, Any], argument: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from jsonschema import Draft202012Validator
 
-from specc.documents import Mapping, Scalar, Sequence, mend, plain, quoted, suggest
+from specc.documents import Mapping, Scalar, Sequence, mend, plain, quoted, suggest, unusual
 from specc.schema.calls import shown
 from specc.schema.document import document_schema
 from specc.schema.split import refuse_split_calls
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["check_document"]
 
-_COLON = "\N{FULLWIDTH COLON}"
 _KINDS = {
     "string": "a text",
     "number": "a number",
@@ -73,11 +72,11 @@ def _report(error: ValidationError, root: Node, report: Report) -> None:
         case "minItems" | "minProperties" | "minLength":
             help = f"write something under it, or take `{name}` out"
             report.add("E0203", f"`{name}` is empty", node.span, "empty", help=help)
-        case _ if isinstance(node, Scalar) and _COLON in node.text:
-            at = node.text.index(_COLON)
-            message = f"`{name}` holds full-width `{_COLON}`"
+        case _ if isinstance(node, Scalar) and (found := unusual(node.text)):
+            at, length = found
+            message = f"`{name}` holds full-width `{node.text[at : at + length]}`"
             help = f"write `{mend(node.content.text.splitlines()[0])}`"
-            report.add("E0120", message, node.part(at, at + 1), "full-width", help=help)
+            report.add("E0120", message, node.part(at, at + length), "full-width", help=help)
         case _:
             wanted = _wanted(schema)
             what = "a row" if name.isdigit() else f"`{name}`"

@@ -134,6 +134,15 @@ _SLOTS = {
     "loss": "What training makes small: `MultiBoxLoss(...)`, `FocalLoss(...)`.",
     "select": "Which boxes are kept: `NMS(...)`, `LevelNMS(...)`.",
 }
+_REGIONS = {
+    "proposals": "The row `Proposals` that makes the regions.",
+    "boxes": "The output with the offsets, four of each class.",
+    "classes": "The output with the scores.",
+    "match": "Which object a region is to find: `IoUMatch(...)`.",
+    "sample": "Which regions are learnt from: `Sample(...)`.",
+    "coder": "What an offset means: `BoxCoder(...)`.",
+    "loss": "What training makes small: `FastRCNNLoss(...)`.",
+}
 
 
 def _module_properties() -> dict[str, Any]:
@@ -157,6 +166,13 @@ def document_schema() -> dict[str, Any]:
         "required": ["layers"],
         "additionalProperties": False,
     }
+    regions = {
+        "type": "object",
+        "description": "The second stage, which judges the regions that the first proposes.",
+        "properties": {key: _text(doc) for key, doc in _REGIONS.items()},
+        "required": list(_REGIONS),
+        "additionalProperties": False,
+    }
     detector = {
         "type": "object",
         "description": "What the outputs mean: boxes, coder, matching, loss, selection.",
@@ -167,7 +183,8 @@ def document_schema() -> dict[str, Any]:
             "centerness": _text("The output with the center-ness, of a loss that reads it."),
             "objectness": _text("The output with the objectness, of a loss that reads it."),
         }
-        | {slot: _text(doc) for slot, doc in _SLOTS.items()},
+        | {slot: _text(doc) for slot, doc in _SLOTS.items()}
+        | {"regions": regions},
         "additionalProperties": False,
     }
     weights = _named(

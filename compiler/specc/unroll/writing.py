@@ -100,13 +100,18 @@ class _Writer:
         written = self.graph.spec.detector
         if written:
             yield from ("", "detector:")
-        for key, phrase in written.items():
-            if key == "maps":
+        for path, phrase in written.items():
+            within, _, key = path.rpartition(".")
+            if path == "regions.proposals":
+                yield "  regions:"
+            indent = "    " if within else "  "
+            if key in ("maps", "proposals"):
                 value = self.value(self.scope.evaluate(phrase.expression))
-                yield f"  maps: {_quoted(value)}"
+                yield f"{indent}{key}: {_quoted(value)}"
             else:
                 is_call = isinstance(phrase.expression, Call)
-                yield f"  {key}: {self.component(phrase) if is_call else text(phrase.expression)}"
+                value = self.component(phrase) if is_call else text(phrase.expression)
+                yield f"{indent}{key}: {value}"
 
     def component(self, phrase: Phrase) -> str:
         """Write a component with the values of its arguments."""

@@ -58,6 +58,10 @@ class Tapped(Protocol):
         """Return the output at a place, or raise `ExpressionError`."""
         ...
 
+    def truth(self, at: At) -> bool:
+        """Return what it decides as a condition, or raise `ExpressionError`."""
+        ...
+
 
 def make_divisible(value: float, divisor: int) -> int:
     """Round to a multiple of `divisor`, never below 90 % of `value` (Howard et al., MobileNet)."""
@@ -147,6 +151,18 @@ class Evaluator:
                 self.pin(item)
         return cast("Any", value)
 
+    def decide(self, expression: Expression) -> Any:
+        """Evaluate what decides something; the parameters it reads cannot stay open."""
+        return self.pin(self(expression))
+
+    def truth(self, expression: Expression) -> bool:
+        """Evaluate a condition, or raise `ExpressionError` where its value decides nothing."""
+        return self._truth_of(self.decide(expression), expression.at)
+
+    @staticmethod
+    def _truth_of(value: object, at: At) -> bool:
+        return cast("Tapped", value).truth(at) if hasattr(value, "truth") else bool(value)
+
     @staticmethod
     def _fail(message: str, at: At, help: str = _CHECK) -> NoReturn:
         raise ExpressionError(message, at, help)
@@ -186,9 +202,9 @@ class Evaluator:
         return list(cast("list[object]", value))
 
     def _unary(self, node: Unary) -> object:
-        value = self(node.operand)
         if node.operator == "not":
-            return not self.pin(value)
+            return not self.truth(node.operand)
+        value = self(node.operand)
         if not _is_number(value):
             self._fail(f"`{node.operator}` needs a number", node.at)
         if node.operator == "+":
@@ -237,7 +253,7 @@ class Evaluator:
             self._fail("this number is too large", at, "no size of a model is above 2**53")
 
     def _compare(self, node: Compare) -> bool:
-        left, right = self.pin(self(node.left)), self.pin(self(node.right))
+        left, right = self.decide(node.left), self.decide(node.right)
         try:
             return _COMPARISONS[node.operator](left, right)
         except TypeError:
@@ -247,13 +263,14 @@ class Evaluator:
     def _logic(self, node: Logic) -> object:
         value: object = None
         for item in node.items:
-            value = self.pin(self(item))
-            if bool(value) == (node.operator == "or"):
+            value = self.decide(item)
+            is_last = item is node.items[-1]
+            if not is_last and self._truth_of(value, item.at) == (node.operator == "or"):
                 break
         return value
 
     def _conditional(self, node: Conditional) -> object:
-        return self(node.then if self.pin(self(node.test)) else node.otherwise)
+        return self(node.then if self.truth(node.test) else node.otherwise)
 
     def _attribute(self, node: Attribute) -> object:
         value = self(node.value)
@@ -282,7 +299,7 @@ class Evaluator:
         return items[index]
 
     def _whole(self, node: Expression) -> int:
-        value = self.pin(self(node))
+        value = self.decide(node)
         if not isinstance(value, int) or isinstance(value, bool):
             self._fail("a whole number is needed here", node.at)
         return int(value)

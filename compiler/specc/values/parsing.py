@@ -40,6 +40,8 @@ DEEPEST_BRACKETS = 24
 DEEPEST_EXPRESSION = 100
 
 _LINE_BREAK = re.compile(r"\r\n?|\n")
+_NUMBERED_TAP = re.compile(r"(?<![\w.])([A-Za-z_][\w.]*)\.\d+")
+_PADDED_NUMBER = re.compile(r"(?<![\w.])0+([1-9]\d*)(?![\w.])")
 _NAME_PARTS = "name its parts under `let`"
 
 _BINARY: dict[type[ast.operator], str] = {
@@ -101,12 +103,29 @@ def _syntax_error(text: str, error: Exception) -> ExpressionError:
         return ExpressionError(message, (0, len(text)), _NAME_PARTS, "E0212")
     place = _line_starts(text)[(error.lineno or 1) - 1] + (error.offset or 1) - 1
     start = max(0, min(place, len(text) - 1))
+    known = _known_mistake(text)
+    if known is not None:
+        return known
     said = (error.msg or "invalid syntax").removesuffix(". Perhaps you forgot a comma?")
     said = said.partition(" (detected")[0].replace("'", "`")
     message = (
         "this is not an expression" if said == "invalid syntax" else f"not an expression: {said}"
     )
     return ExpressionError(message, (start, start + 1), _syntax_help(text), "E0204")
+
+
+def _known_mistake(text: str) -> ExpressionError | None:
+    """Return the finding of what people write and Python's parser has no good word for."""
+    tap = _NUMBERED_TAP.search(text)
+    if tap is not None:
+        message = f"`{tap[0]}` takes a row by its number; rows are taken by name"
+        help = f"name it where it stands, `- name: ...`, and write `{tap[1]}.name`"
+        return ExpressionError(message, tap.span(), help, "E0204")
+    padded = _PADDED_NUMBER.search(text)
+    if padded is not None:
+        message = f"`{padded[0]}`: a number does not begin with 0"
+        return ExpressionError(message, padded.span(), f"write {padded[1]}", "E0204")
+    return None
 
 
 def _line_starts(text: str) -> list[int]:

@@ -1,31 +1,50 @@
 """What a network asks of a device, and what the device can give."""
 
-import copy
 import resource
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
 from specc_runtime.bench.stopwatch import Stopwatch
-from specc_runtime.model import Detector
 
 REPEATS = 10
 SIDES = {"cpu": (256, 512, 1024), "cuda": (4096, 8192)}
 """Of the matrices whose products are timed; which of them runs best differs by device."""
 
 
-def forward_flops(detector: Detector) -> int:
-    """Floating-point operations of the network on one image, two for a multiply-add.
+def flops(work: Callable[[], object]) -> int:
+    """Floating-point operations of some work, two for a multiply-add, as PyTorch counts them.
 
-    Counted by PyTorch on the meta device, so that nothing is computed.
+    Those of a gradient that nothing asks for, as of frozen weights, are not among them.
     """
-    network = copy.deepcopy(detector.network).to("meta").eval()
-    images = torch.empty(1, 3, *detector.input.size, device="meta")
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network(images)
+    backward = {torch.ops.aten.convolution_backward: _of_convolutions_backward}
+    with FlopCounterMode(display=False, custom_mapping=backward) as counter:
+        work()
     return counter.get_total_flops()
+
+
+def _of_convolutions_backward(
+    gradient: list[int],
+    images: list[int],
+    weight: list[int],
+    _bias: object,
+    _stride: object,
+    _padding: object,
+    _dilation: object,
+    transposed: bool,
+    _output_padding: object,
+    _groups: object,
+    wanted: list[bool],
+    **_: object,
+) -> int:
+    """As many as forward for each of the gradients wanted: of the images, and of the weight.
+
+    PyTorch's own formula counts channels that groups keep apart.
+    """
+    return conv_flop_count(images, weight, gradient, transposed) * sum(wanted[:2])
 
 
 def matmul_peak(device: torch.device, dtype: torch.dtype) -> float:

@@ -14,14 +14,17 @@ from typing import Any
 import torch
 
 from specc_runtime.bench import ours, peer
-from specc_runtime.bench.capacity import forward_flops, matmul_peak, memory
+from specc_runtime.bench.capacity import flops, matmul_peak, memory
 from specc_runtime.bench.pairs import alternate, summary
 from specc_runtime.bench.stopwatch import Stopwatch
 from specc_runtime.data import Batch, Dataset, open_dataset, synth
+from specc_runtime.detector import Detector
 from specc_runtime.device import can_compile, choose
 from specc_runtime.evaluation import Evaluator
-from specc_runtime.model import Detector, Emitted
-from specc_runtime.recipe import Recipe
+from specc_runtime.freezing import freeze
+from specc_runtime.inference import detect
+from specc_runtime.model import Emitted
+from specc_runtime.recipe import AUTO, Recipe
 
 MODES = {
     "train": "steps of training",
@@ -56,11 +59,13 @@ def measure(job: Job) -> dict[str, Any]:
     """The figures, ready for JSON.
 
     Raises:
-        BenchError: no such peer, or one that has nothing to compare in this mode.
+        BenchError: no such peer, one that has nothing to compare in this mode, or no batch size.
         specc_runtime.data.DataError: the data cannot be read.
     """
     if job.against_torchvision and job.mode not in ("train", "infer"):
         raise BenchError("torchvision's detectors can be compared in training and in inference")
+    if job.recipe.batch == AUTO:
+        raise BenchError("`batch=auto` is for training: give the number of images")
     device = choose()
     with _dataset(job) as dataset:
         torch.manual_seed(job.recipe.seed)  # pyright: ignore[reportUnknownMemberType]
@@ -130,13 +135,13 @@ class _Bench:
         if self.compiled:
             eager = replace(self.recipe, compile="never")
             parts = self._steps(ours.training(self.detector(), eager, self.watch), batches())
-        return {**self._speed(whole), **self._phases(parts), **self._use(whole, passes=3)}
+        return {**self._speed(whole), **self._phases(parts), **self._use(whole, train=True)}
 
     def infer(self) -> dict[str, Any]:
         """Images read, looked at, and their objects brought back."""
         batches = ours.batches(self.dataset, self.size, self.recipe, train=True)
         steps = self._steps(ours.inference(self.detector(), self.recipe, self.watch), batches)
-        return {**self._speed(steps), **self._phases(steps), **self._use(steps, passes=1)}
+        return {**self._speed(steps), **self._phases(steps), **self._use(steps, train=False)}
 
     def load(self) -> dict[str, Any]:
         """Images read and augmented."""
@@ -210,17 +215,31 @@ class _Bench:
         medians = {p: statistics.median(step[p] for step in steps) for p in steps[0]}
         return {"phases_ms": {phase: round(1000 * s, 3) for phase, s in medians.items()}}
 
-    def _use(self, steps: list[dict[str, float]], passes: int) -> dict[str, Any]:
-        """How much of what the device can do is done: a backward pass counts as two forward ones."""
+    def _use(self, steps: list[dict[str, float]], *, train: bool) -> dict[str, Any]:
+        """How much of what the device can do is done."""
         bf16 = self.recipe.precision == "bf16"
-        flops = passes * forward_flops(self.detector())
+        done = self._operations(train=train)
         peak = matmul_peak(self.device, torch.bfloat16 if bf16 else torch.float32)
         speed = statistics.median(self.recipe.batch / sum(step.values()) for step in steps)
         return {
-            "gflop_per_image": round(flops / 1e9, 6),
+            "gflop_per_image": round(done / 1e9, 6),
             "matmul_peak_tflops": round(peak / 1e12, 3),
-            "mfu": round(speed * flops / peak, 4),
+            "mfu": round(speed * done / peak, 4),
         }
+
+    def _operations(self, *, train: bool) -> float:
+        """Floating-point operations for an image, counted as two are computed."""
+        detector = self.detector()
+        freeze(detector.network, self.recipe.freeze)
+        batch = next(ours.batches(self.dataset, self.size, self.recipe, train=True))
+        images, boxes, labels = (
+            value[:2].to(self.device) for value in (batch.images, batch.boxes, batch.labels)
+        )
+        if train:
+            done = flops(lambda: ours.gradients(detector, images, boxes, labels))
+        else:
+            done = flops(partial(detect, detector.eval(), images, batch.sizes[:2]))
+        return done / len(images)
 
 
 @contextmanager

@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from specc_runtime.bench.stopwatch import Stopwatch
 from specc_runtime.data import AUGMENTATIONS, Batch, Dataset, Loader
+from specc_runtime.detector import Detector
 from specc_runtime.device import can_compile
 from specc_runtime.inference import detect
-from specc_runtime.model import Detector
 from specc_runtime.recipe import Recipe
 from specc_runtime.step import Stepper
 
@@ -59,6 +60,12 @@ def training(detector: Detector, recipe: Recipe, watch: Stopwatch) -> Step:
         watch.lap("average")
 
     return take
+
+
+def gradients(detector: Detector, images: Tensor, boxes: Tensor, labels: Tensor) -> None:
+    """Leave the gradients of images (B, 3, H, W) and their objects with a detector's weights."""
+    losses = detector.losses(images, boxes, labels)
+    torch.stack(list(losses.values())).sum().backward()  # pyright: ignore[reportUnknownMemberType]
 
 
 def inference(detector: Detector, recipe: Recipe, watch: Stopwatch) -> Step:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torchvision.models import detection  # pyright: ignore[reportMissingTypeStubs]
 
 from specc_runtime.data import Batch
-from specc_runtime.model import Detector
+from specc_runtime.detector import Detector
 from specc_runtime.recipe import Recipe
 
 BUILDERS = {

@@ -10,7 +10,8 @@ def table(figures: dict[str, Any]) -> str:
         f"{figures['model']}: {figures['mode']}, batch {figures['batch']} of {height}x{width}, "
         f"{figures['precision']}, {figures['device']}, {figures['threads']} threads"
     )
-    speed = f"{_interval(figures['images_per_second'], ',.1f')} images/s"
+    per_second = figures["images_per_second"]
+    speed = f"{_interval(per_second, ',.1f' if per_second['median'] >= 10 else '.3g')} images/s"
     lines = [setting, speed, "", *_phases(figures["phases_ms"]), ""]
     if "mfu" in figures:
         lines.append(

@@ -94,7 +94,14 @@ GENTLE_AUGMENTATION = SSDAugmentation(
 )
 """For few images and short runs: objects stay near the sizes they have."""
 
-AUGMENTATIONS = {"ssd": SSD_AUGMENTATION, "gentle": GENTLE_AUGMENTATION}
+FLIP_AUGMENTATION = SSDAugmentation(zoom_probability=0.0, overlaps=(1.0,))
+"""Whole images, half of them mirrored, as RetinaNet is trained (Lin et al., 2017, section 4.1)."""
+
+AUGMENTATIONS = {
+    "ssd": SSD_AUGMENTATION,
+    "gentle": GENTLE_AUGMENTATION,
+    "flip": FLIP_AUGMENTATION,
+}
 
 
 def _overlap_with_inner(patches: np.ndarray, boxes: np.ndarray) -> np.ndarray:

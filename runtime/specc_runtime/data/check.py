@@ -27,7 +27,7 @@ class Split:
             Dataset(self.classes, self.annotations, self.report, self.limits)
         except DataError as error:
             return str(error).partition("\n")[0]
-        return None
+        return None if self.classes else "no object is annotated, so there is no class to learn"
 
 
 def read_splits(

@@ -25,14 +25,14 @@ class Loader:
 
     In training, the order is shuffled, images are augmented and the last partial batch is dropped;
     in evaluation all images come in order, stretched to `size`. Both order and augmentation are pure
-    functions of (seed, epoch, index), so the number of workers, or a restart with `start`, changes
-    nothing. An image that turns out unreadable is quarantined: in training another of its batch
+    functions of (seed, epoch, index), so the number of workers or ranks, or a restart with `start`,
+    changes nothing. An image that turns out unreadable is quarantined: in training another of its batch
     takes its place, in evaluation the batch is shorter by one.
 
     Args:
         dataset: what to read.
         size: (height, width) of the network's input, in pixels.
-        batch: images a batch, on this rank.
+        batch: images a batch, on all ranks together.
         seed: of the run.
         epoch: counted from 0.
         train: shuffle and augment.
@@ -40,13 +40,13 @@ class Loader:
             is dropped: `set_epoch` goes on to the next epoch with the same ones.
         max_boxes: room for objects on an image; the shapes of a batch depend on it.
         start: batches to skip.
-        rank, world: this process takes every `world`-th image, from the `rank`-th on; in training
-            all ranks have the same number of batches.
+        rank, world: of each batch this process takes every `world`-th image, from the `rank`-th on.
+            In evaluation that may be none of the last, which is left out then.
         augmentation: geometric augmentation in training.
 
     Raises:
-        ValueError: `max_boxes` is too small for the data set, or an epoch has no whole batch.
-        DataError: while iterating, when too many images are unreadable.
+        DataError: `max_boxes` is too small for the data set, an epoch has no whole batch, or a batch
+            not an image for each rank; while iterating, when too many images are unreadable.
     """
 
     def __init__(  # noqa: PLR0913 - keywords, each a thing of its own
@@ -74,7 +74,9 @@ class Loader:
         self._dataset = dataset
         self._keys = _Keys(len(dataset), batch, seed, train, rank, world)
         if len(self._keys) == 0:
-            raise DataError(f"{len(dataset)} images do not fill a batch of {batch} x {world} ranks")
+            raise DataError(f"{len(dataset)} images do not fill a batch of {batch}")
+        if train and batch < world:
+            raise DataError(f"a batch of {batch} images has not one for each of {world} processes")
         self._batches = data.DataLoader(
             _Reader(dataset, size, seed, augmentation if train else None),
             batch_sampler=self._keys,
@@ -93,7 +95,7 @@ class Loader:
         self._keys.start = start
 
     def __len__(self) -> int:
-        """Batches in a whole epoch, whatever `start` is."""
+        """Batches of all ranks in a whole epoch, whatever `start` is."""
         return len(self._keys)
 
     def __iter__(self) -> Iterator[Batch]:
@@ -115,18 +117,16 @@ class _Keys:
         self.epoch = self.start = 0
 
     def __len__(self) -> int:
-        if self.train:
-            return self.images // (self.batch * self.world)
-        return math.ceil(len(range(self.rank, self.images, self.world)) / self.batch)
+        return (math.floor if self.train else math.ceil)(self.images / self.batch)
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         order = np.arange(self.images)
         if self.train:
             order = permutation(self.seed, self.epoch, self.images)
-        order = order[self.rank :: self.world].tolist()
         for number in range(self.start, len(self)):
-            indices = order[number * self.batch : (number + 1) * self.batch]
-            yield [(self.epoch, index) for index in indices]
+            whole = order[number * self.batch : (number + 1) * self.batch]
+            if own := whole[self.rank :: self.world].tolist():
+                yield [(self.epoch, index) for index in own]
 
 
 class _Reader(data.Dataset["Sample | Unreadable"]):

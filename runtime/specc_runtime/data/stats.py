@@ -57,7 +57,7 @@ def coverage(
     Args:
         classes: their names.
         annotations: the split; images are stretched to `size`.
-        anchors: [A, 4], x1 y1 x2 y2 in pixels of the network's input.
+        anchors: [A, 4], x1 y1 x2 y2 in pixels of the network's input; what stands behind is not read.
         size: (height, width) of that input; the classes of size are in its pixels.
     """
     boxes, labels = _all(annotations)
@@ -85,9 +85,9 @@ def _all(annotations: Sequence[Annotation]) -> tuple[np.ndarray, np.ndarray]:
 def _best_overlap(box: np.ndarray, anchors: np.ndarray) -> float:
     """The greatest IoU of one box with any anchor."""
     start = np.maximum(box[:2], anchors[:, :2])
-    end = np.minimum(box[2:], anchors[:, 2:])
+    end = np.minimum(box[2:], anchors[:, 2:4])
     shared = (end - start).clip(0).prod(axis=1)
-    areas = (anchors[:, 2:] - anchors[:, :2]).prod(axis=1)
+    areas = (anchors[:, 2:4] - anchors[:, :2]).prod(axis=1)
     return float((shared / (areas + (box[2:] - box[:2]).prod() - shared)).max(initial=0.0))
 
 

@@ -119,6 +119,8 @@ def _read(path: Path, max_bytes: int) -> VocDocument | BadAnnotation | None:
         return None
     except BadAnnotation as error:
         return error
+    except OSError as error:
+        return BadAnnotation(error.strerror)
 
 
 def _marked(number: int, item: VocObject) -> Marked:

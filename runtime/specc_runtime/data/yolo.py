@@ -104,7 +104,7 @@ class YoloReader:
             )
         except FileNotFoundError:
             objects = ()
-        except BadAnnotation as error:
+        except (OSError, BadAnnotation) as error:
             return report.note(Fault.BAD_ANNOTATION, f"{labels.name} ({error})")
         return Record(labels.name, image, objects, relative=True)
 

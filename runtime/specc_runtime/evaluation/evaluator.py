@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 from torch import Tensor
 
+from specc_runtime import distributed
 from specc_runtime.data import Dataset
 from specc_runtime.evaluation.coco_ap import coco_library, coco_precision
 from specc_runtime.evaluation.voc_ap import Curve, Objects, average_precision, curve
@@ -76,6 +77,11 @@ class Evaluator:
                     f"image {index}: labels must be in 0..{len(self._dataset.classes) - 1}"
                 )
             self._found[index] = (boxes.reshape(-1, 4), scores, labels.astype(np.int64))
+
+    def join(self) -> None:
+        """Take in what other ranks were given; all ranks call this at the same time."""
+        parts = distributed.gathered(self._found)
+        self._found = dict(sorted(item for part in parts for item in part.items()))
 
     def summary(self) -> dict[str, Any]:
         """The scores so far, in 0..1; NaN where no object counts.

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from specc_runtime.boxes import Coder
+from specc_runtime.losses.divisors import PerObject
 from specc_runtime.losses.focal import focal_loss
 from specc_runtime.losses.scores import Sigmoid
 from specc_runtime.matching import Assigned
@@ -14,7 +15,7 @@ from specc_runtime.predictions import Predictions
 
 
 @dataclass(frozen=True)
-class EfficientDetLoss(Sigmoid):
+class EfficientDetLoss(PerObject, Sigmoid):
     """Focal loss on classes, Huber loss on offsets: Tan et al., EfficientDet, CVPR 2020, section 5.1.
 
     Both are summed over the batch and divided by one more than the number of anchors with an object
@@ -32,7 +33,7 @@ class EfficientDetLoss(Sigmoid):
     ) -> dict[str, Tensor]:
         """Two scalars: `bbox_regression`, `classification`."""
         positive = assigned.labels >= 0
-        count = positive.sum() + 1
+        count = self.divisor(self.counted(assigned.labels))
         wanted = coder.encode(assigned.boxes, anchors)
         of_boxes = F.huber_loss(predictions.offsets, wanted, reduction="none", delta=self.delta)
         of_boxes = torch.where(positive, of_boxes.mean(dim=-1), 0.0)
@@ -41,3 +42,7 @@ class EfficientDetLoss(Sigmoid):
             "bbox_regression": self.box_weight * of_boxes.sum() / count,
             "classification": of_classes.sum() / count,
         }
+
+    def divisor(self, counted: Tensor) -> Tensor:
+        """One more than the anchors with an object, of which `counted` are in the whole batch."""
+        return counted + 1

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from specc_runtime.boxes import Coder, centres_and_sizes
 from specc_runtime.losses.box import box_loss
+from specc_runtime.losses.divisors import PerObject
 from specc_runtime.losses.focal import focal_loss
 from specc_runtime.losses.scores import Sigmoid
 from specc_runtime.matching import Assigned
@@ -16,7 +17,7 @@ from specc_runtime.predictions import Predictions
 
 
 @dataclass(frozen=True)
-class FCOSLoss(Sigmoid):
+class FCOSLoss(PerObject, Sigmoid):
     """Focal loss on classes, GIoU on boxes, cross entropy on center-ness: Tian et al., 2019, 2020.
 
     Each is a sum over the batch, divided by the number of its anchors with an object, at least 1,
@@ -38,7 +39,7 @@ class FCOSLoss(Sigmoid):
             predictions.confidences, centerness(assigned.boxes, anchors), reduction="none"
         )
         of_classes = focal_loss(predictions.logits, assigned.labels, self.alpha, self.gamma)
-        count = positive.sum().clamp(min=1)
+        count = self.divisor(self.counted(assigned.labels))
         return {
             "bbox_regression": torch.where(positive, of_boxes, 0.0).sum() / count,
             "bbox_ctrness": torch.where(positive, of_centre, 0.0).sum() / count,

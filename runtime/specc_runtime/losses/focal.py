@@ -8,13 +8,14 @@ from torch.nn import functional as F
 
 from specc_runtime.boxes import Coder
 from specc_runtime.losses.box import BoxLoss, box_loss, require_box_loss
+from specc_runtime.losses.divisors import PerImage
 from specc_runtime.losses.scores import Sigmoid
 from specc_runtime.matching import UNDECIDED, Assigned
 from specc_runtime.predictions import Predictions
 
 
 @dataclass(frozen=True)
-class FocalLoss(Sigmoid):
+class FocalLoss(PerImage, Sigmoid):
     """Focal loss on classes, a loss on boxes: Lin et al., Focal Loss, ICCV 2017, section 3 and 4.
 
     All anchors count, but those that are undecided. The sums of a picture are divided by the number

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from specc_runtime.boxes import Coder
+from specc_runtime.losses.divisors import PerObject
 from specc_runtime.losses.mining import hardest
 from specc_runtime.losses.scores import Softmax
 from specc_runtime.matching import NOTHING, Assigned
@@ -14,7 +15,7 @@ from specc_runtime.predictions import Predictions
 
 
 @dataclass(frozen=True)
-class MultiBoxLoss(Softmax):
+class MultiBoxLoss(PerObject, Softmax):
     """Smooth L1 on offsets, cross entropy on classes: Liu et al., SSD, equations 1 to 3.
 
     Of each picture's background anchors only those with the greatest class loss count,
@@ -41,7 +42,7 @@ class MultiBoxLoss(Softmax):
         class_loss = class_loss.view_as(labels)
         negative_loss = torch.where(labels == NOTHING, class_loss, 0.0)
         mined = hardest(negative_loss, (self.negatives_per_positive * count).ceil())
-        total = count.sum().clamp(min=1)
+        total = self.divisor(self.counted(labels))
         return {
             "bbox_regression": torch.where(positive[..., None], offset_loss, 0.0).sum() / total,
             "classification": (

@@ -8,13 +8,14 @@ from torch.nn import functional as F
 
 from specc_runtime.boxes import Coder
 from specc_runtime.losses.box import box_loss
+from specc_runtime.losses.divisors import PerObject
 from specc_runtime.losses.scores import Softmax
 from specc_runtime.matching import NOTHING, UNDECIDED, Assigned
 from specc_runtime.predictions import Predictions
 
 
 @dataclass(frozen=True)
-class OHEM(Softmax):
+class OHEM(PerObject, Softmax):
     """Only the hardest examples count: Shrivastava et al., CVPR 2016, section 4.
 
     Of each picture the `examples` anchors with the greatest loss are taken, with objects or without,
@@ -38,8 +39,12 @@ class OHEM(Softmax):
         total = torch.where(labels == UNDECIDED, -1.0, of_boxes + of_classes).detach()
         hardest, index = total.topk(min(self.examples, total.shape[1]))
         taken = hardest >= 0
-        count = taken.sum().clamp(min=1)
+        count = self.divisor(taken.sum())
         return {
             "bbox_regression": torch.where(taken, of_boxes.gather(1, index), 0.0).sum() / count,
             "classification": torch.where(taken, of_classes.gather(1, index), 0.0).sum() / count,
         }
+
+    def counted(self, labels: Tensor) -> Tensor:
+        """The number of anchors that are taken, given the labels (B, A) of all: a scalar."""
+        return (labels != UNDECIDED).sum(dim=1).clamp(max=self.examples).sum()

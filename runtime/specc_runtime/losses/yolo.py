@@ -8,11 +8,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from specc_runtime.boxes import Coder, area, cells_of, iou
+from specc_runtime.losses.divisors import PerImage
+from specc_runtime.losses.scores import Scored
 from specc_runtime.matching import NOTHING, Assigned
 from specc_runtime.predictions import Predictions
 
 
-class _Objectness:
+class _Objectness(PerImage, Scored):
     """Whether there is an object, apart from its class: output k is class k."""
 
     background: ClassVar[int] = 0

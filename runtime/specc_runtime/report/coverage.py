@@ -8,7 +8,7 @@ from torch import Tensor
 
 from specc_runtime.boxes import iou
 from specc_runtime.data import Annotation, Dataset
-from specc_runtime.model import Detector
+from specc_runtime.detector import Detector
 
 BANDS = {"small": (0.0, 32.0), "medium": (32.0, 96.0), "large": (96.0, float("inf"))}
 """Sizes of objects: the side of the square of their area, in pixels of the network's input."""

@@ -9,9 +9,9 @@ import torch
 
 from specc_runtime.boxes import iou
 from specc_runtime.data import Annotation, Dataset
+from specc_runtime.detector import Detector
 from specc_runtime.evaluation import Curve, Detections, Evaluator, area
 from specc_runtime.inference import over
-from specc_runtime.model import Detector
 from specc_runtime.recipe import Recipe
 
 OVERLAP = 0.5

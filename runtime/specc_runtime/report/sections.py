@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from specc_runtime.data import Dataset
+from specc_runtime.detector import Detector
 from specc_runtime.evaluation import Curve
 from specc_runtime.matching import CenterSampling
-from specc_runtime.model import Detector
 from specc_runtime.recipe import Recipe
 from specc_runtime.report import svg
 from specc_runtime.report.coverage import BANDS, MOST_OBJECTS, coverage, sides, stretched

@@ -3,13 +3,13 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from specc_runtime import model, weights
 from specc_runtime import recipe as recipes
 from specc_runtime.data import Dataset, open_dataset
+from specc_runtime.detector import Detector
 from specc_runtime.device import choose
-from specc_runtime.model import Detector
 from specc_runtime.recipe import Recipe
 from specc_runtime.report import sections
 from specc_runtime.report.findings import find
@@ -98,11 +98,14 @@ class _Recorded:
 
 
 def _records(path: Path) -> list[dict[str, Any]]:
-    """The lines of `metrics.jsonl`, without one that was cut off."""
+    """The lines of `metrics.jsonl`, without those that were cut off or are damaged."""
     found: list[dict[str, Any]] = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    for line in text.splitlines():
         try:
-            found.append(json.loads(line))
+            record = json.loads(line)
         except ValueError:
             continue
+        if isinstance(record, dict):
+            found.append(cast(dict[str, Any], record))
     return found

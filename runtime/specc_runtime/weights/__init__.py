@@ -1,6 +1,7 @@
 """Weights in files: our own, and those of other projects by a table of keys."""
 
 from specc_runtime.weights.own import (
+    Fit,
     Weights,
     WeightsError,
     load,
@@ -9,4 +10,4 @@ from specc_runtime.weights.own import (
     save,
 )
 
-__all__ = ["Weights", "WeightsError", "load", "load_fitting", "read", "save"]
+__all__ = ["Fit", "Weights", "WeightsError", "load", "load_fitting", "read", "save"]

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
@@ -65,20 +65,48 @@ def read(path: Path) -> Weights:
 
 def load(network: nn.Module, weights: Weights) -> None:
     """Give a network all its weights. Raises `WeightsError` if one is missing, left or misshapen."""
-    left_out = load_fitting(network, weights)
-    unused = [name for name in weights.tensors if name not in network.state_dict()]
-    if left_out or unused:
+    own = network.state_dict()
+    missing = [name for name in own if name not in weights.tensors]
+    strange = [
+        name
+        for name, value in weights.tensors.items()
+        if name not in own or own[name].shape != value.shape
+    ]
+    if missing and not strange:
         raise WeightsError(
-            f"the weights are not this network's: {some(left_out + unused)}; was it built from the "
+            f"the file holds a part of this network's weights, and none for {some(missing)}: "
+            "`train --weights` begins with a part, and trains the rest"
+        )
+    if strange:
+        raise WeightsError(
+            f"the weights are not this network's: {some(strange + missing)}; was it built from the "
             "same spec, for the same number of classes?"
         )
+    network.load_state_dict(weights.tensors)
 
 
-def load_fitting(network: nn.Module, weights: Weights) -> list[str]:
-    """Start a network from the weights that have its names and shapes; the names without any.
+class Fit(NamedTuple):
+    """Which of a network's tensors some weights filled; the others keep their initial values."""
 
-    Heads for other classes keep their initial values. Raises `WeightsError` if nothing fits.
-    """
+    taken: list[str]
+    of_other_shape: list[str]
+    """In the file with another shape: heads for other classes."""
+    absent: list[str]
+    """Not in the file at all."""
+
+    def __str__(self) -> str:
+        told = [f"{len(self.taken)} tensors taken"]
+        for why, names in (
+            ("of another shape there", self.of_other_shape),
+            ("not there", self.absent),
+        ):
+            layers = list(dict.fromkeys(name.rpartition(".")[0] for name in names))
+            told += [f"freshly initialised, {why}: {some(layers)}"] if layers else []
+        return "; ".join(told)
+
+
+def load_fitting(network: nn.Module, weights: Weights) -> Fit:
+    """Start a network from the weights that have its names and shapes. Raises `WeightsError` if none has."""
     own = network.state_dict()
     fitting = {
         name: value
@@ -88,7 +116,12 @@ def load_fitting(network: nn.Module, weights: Weights) -> list[str]:
     if not fitting:
         raise WeightsError(f"no weight fits this network: the file has {some(weights.tensors)}")
     network.load_state_dict(fitting, strict=False)
-    return [name for name in own if name not in fitting]
+    others = [name for name in own if name not in fitting]
+    return Fit(
+        list(fitting),
+        [name for name in others if name in weights.tensors],
+        [name for name in others if name not in weights.tensors],
+    )
 
 
 def write_whole(path: Path, write: Callable[[Path], None]) -> None:

@@ -38,6 +38,27 @@ def test_what_is_right_is_shown_with_what_is_wrong(capsys: Capture) -> None:
     assert "error[E0205]" in done.err
 
 
+MARKS = {
+    # rows, and what stands behind them
+    ("Conv2d(_, 8, 3)", "ReLU(inplace=True) -> 32", "AvgPool2d(16)", "Conv2d(_, 8, 31)"): [
+        "<- wrong", "<- not as expected", "", "<- failed",
+    ],
+    ("a: ReLU()", "b: ReLU(inplace=True)", "Add()(a, b)"): ["", "<- wrong", ""],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("rows", "marks"), MARKS.items())
+def test_rows_with_errors_are_marked(
+    rows: tuple[str, ...], marks: list[str], folder: Path, capsys: Capture
+) -> None:
+    head = "specc: 1\nname: net\ninputs: {x: [N, 3, 32, 32]}\nlayers:\n"
+    text = head + "".join(f"  - {row}\n" for row in rows)
+    (folder / "marked.yaml").write_text(text, encoding="utf-8")
+    _, _, _, *lines = specc(capsys, "check-shapes", "marked.yaml").out.splitlines()
+    for line, mark in zip(lines, marks, strict=False):
+        assert line.partition("<-")[2] == mark.removeprefix("<-")
+
+
 def test_another_input(capsys: Capture) -> None:
     done = specc(capsys, "check-shapes", "good.yaml", "--input", "64x48")
     assert done.code == 0

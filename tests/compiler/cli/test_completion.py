@@ -9,6 +9,7 @@ from commands import GOOD, specc
 
 from specc.cli.main import COMMANDS
 from specc.cli.words import commands
+from specc.detector import COMPONENTS
 from specc.documents import CODES
 from specc.ops import INITIALIZERS, OPS
 
@@ -61,7 +62,7 @@ def test_choices(script: Path) -> None:
 
 
 def test_ops_and_codes(script: Path) -> None:
-    assert set(offered(script, "ops", "")) == {*OPS, *INITIALIZERS}
+    assert set(offered(script, "ops", "")) == {*OPS, *INITIALIZERS, *COMPONENTS}
     assert offered(script, "explain", "E041") == [c for c in CODES if c.startswith("E041")]
 
 

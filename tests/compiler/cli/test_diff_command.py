@@ -241,6 +241,18 @@ class TestRevisions:
         both = ["HEAD:specs/whole.yaml", "HEAD:specs/whole.yaml"]
         assert specc(capsys, "diff", *both).code == 0
 
+    def test_a_fault_of_a_revision_is_shown_there(self, folder: Path, capsys: Capture) -> None:
+        part = folder / "specs/part.yaml"
+        good = part.read_text(encoding="utf-8")
+        for wrong in (good.replace("16, 3", "16, 99"), "layers: 3\n"):
+            part.write_text(wrong, encoding="utf-8")
+            self.git("commit", "--quiet", "--all", "--message", "Wrong")
+            part.write_text(good, encoding="utf-8")
+            for name in ("part", "whole"):
+                done = specc(capsys, "diff", f"HEAD:specs/{name}.yaml", "specs/part.yaml")
+                assert done.code == 2
+                assert "--> HEAD:specs/" in done.err
+
     def test_a_variant(self, capsys: Capture) -> None:
         done = specc(capsys, "diff", "HEAD:good.yaml", "HEAD:good.yaml:big")
         assert done.code == 1

@@ -28,6 +28,18 @@ def test_printed_as_a_spec(folder: Path, capsys: Capture) -> None:
     assert specc(capsys, "fmt", "--check", "expanded.yaml").code == 0
 
 
+def test_maps_of_weights_are_left_out_and_named(folder: Path, capsys: Capture) -> None:
+    text = (folder / "good.yaml").read_text(encoding="utf-8")
+    (folder / "mapped.yaml").write_text(
+        text + 'weights:\n  other: {map: {"{i}.{p}": "net.{i}.{p}"}}\n', encoding="utf-8"
+    )
+    done = specc(capsys, "expand", "mapped.yaml")
+    (folder / "expanded.yaml").write_text(done.out, encoding="utf-8")
+    assert done.out.startswith("# Without its maps of weights: other. `specc weights map`")
+    assert specc(capsys, "check-shapes", "expanded.yaml").code == 0
+    assert specc(capsys, "fmt", "--check", "expanded.yaml").code == 0
+
+
 def test_variant_and_values(capsys: Capture) -> None:
     assert "Conv2d(3, 16, kernel_size=3)" in specc(capsys, "expand", "good.yaml:big").out
     assert (

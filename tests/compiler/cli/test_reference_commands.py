@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from commands import specc
 
+from specc.detector import COMPONENTS
 from specc.documents import CODES
 from specc.library import zoo
 from specc.ops import INITIALIZERS, OPS
@@ -43,7 +44,7 @@ class TestOps:
         assert done.code == 0
         assert "\n  Conv2d " in f"\n{done.out}"
         listed = {line.split()[0] for line in done.out.splitlines() if line.startswith("  ")}
-        assert listed == {*OPS, *INITIALIZERS}
+        assert listed == {*OPS, *INITIALIZERS, *COMPONENTS}
 
     @pytest.mark.parametrize("op", [*OPS, *INITIALIZERS])
     def test_entry(self, op: str, capsys: Capture) -> None:
@@ -53,6 +54,16 @@ class TestOps:
         assert "\nemitted  " in done.out
         for name, argument in (OPS | INITIALIZERS)[op].arguments.items():
             assert name in done.out
+            assert argument.doc.replace("`", "") in done.out
+
+    @pytest.mark.parametrize("component", COMPONENTS)
+    def test_component(self, component: str, capsys: Capture) -> None:
+        done = specc(capsys, "ops", component)
+        assert done.code == 0
+        assert done.out.startswith(f"{component}(")
+        slot = COMPONENTS[component].slot.rpartition(".")[2]
+        assert slot in done.out.rpartition("\nunder    ")[2]
+        for argument in COMPONENTS[component].arguments.values():
             assert argument.doc.replace("`", "") in done.out
 
     def test_conv2d(self, capsys: Capture) -> None:

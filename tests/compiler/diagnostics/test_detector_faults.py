@@ -1,5 +1,6 @@
 """What the section `detector:` lacks, and where it and the heads disagree."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ layers:
   coarse: Conv2d(_, 32, 3, stride=2, padding=1)
   maps: [fine, coarse]
   offsets: {for: {x: maps}, op: "Conv2d(_, 12, 3, padding=1)(x)"}
-  logits: {for: {x: maps}, op: "Conv2d(_, 3 * num_classes, 3, padding=1)(x)"}
+  logits: {for: {x: maps}, op: "Conv2d(_, 3 * num_classes, 3, padding=1)(x)", init: {bias: constant_(-4.6)}}
   box_rows: {for: {x: offsets}, op: PerBox(4)(x)}
   class_rows: {for: {x: logits}, op: PerBox(num_classes)(x)}
   boxes: Cat(dim=1)(box_rows)
@@ -51,8 +52,8 @@ CHANGED = [
     ("E0407", "IoUMatch()", "IoUMatch(background=«0.6»)", "the lower IoU"),
     ("E0407", "IoUMatch()", "CenterSampling(nearest=«8»)", "between the two"),
     ("E0205", "FocalLoss()", "«FocalLos»()", "`FocalLoss`"),
-    ("E0201", "classes: conf", "classes: conf\n  centerness: «conf»", "take it out"),
-    ("E0201", "classes: conf", "classes: conf\n  objectness: «conf»", "take it out"),
+    ("W0607", "classes: conf", "classes: conf\n  centerness: «conf»", "take it out"),
+    ("W0607", "classes: conf", "classes: conf\n  objectness: «conf»", "take it out"),
     ("E0507", "BoxCoder()", "«CellCoder()»", "`BoxPriors`"),
     ("E0507", "IoUMatch()", "«CellMatch()»", "`BoxPriors`"),
     ("E0501", GRID, "BoxPriors(sizes=«[[[16, 16]]]»)", "2 items"),
@@ -79,13 +80,35 @@ def test_a_missing_key_is_named(key: str, tmp_path: Path) -> None:
     lines = section.splitlines(keepends=True)
     kept = [head, "detector:", *(line for line in lines if not line.startswith(f"  {key}: "))]
     text = "".join(kept).replace("detector:", "«detector»:")
-    found = check(tmp_path, Fault("E0202", text, f"add `{key}: "))
+    found = check(tmp_path, Fault("E0202", text, f"add `{key}:` with "))
     assert found.message == f"`{key}` is missing"
+
+
+def test_what_goes_under_a_missing_key_beside_the_loss_is_proposed(tmp_path: Path) -> None:
+    one = SPEC.replace("  loss: FocalLoss()\n", "").replace("detector:", "«detector»:")
+    found = check(
+        tmp_path, Fault("E0202", one, "`MultiBoxLoss(...)`, `OHEM(...)`, `FocalLoss(...)`")
+    )
+    assert "FastRCNNLoss" not in (found.help or "")
+    (missing,) = findings(tmp_path, YOLO.replace("  coder: CellCoder()\n", ""))
+    assert missing.help == "add `coder:` with `CellCoder(...)`"
+
+
+def test_an_output_that_the_loss_does_not_read_is_left_out(tmp_path: Path) -> None:
+    text = Path("specs/fcos_resnet50_fpn.yaml").read_text(encoding="utf-8")
+    text = re.sub(r"loss: FCOSLoss\(.*\)", "loss: FocalLoss()", text)
+    path = tmp_path / "spec.yaml"
+    path.write_text(re.sub(r"(\w+)\.yaml\b(?=.*}$)", r"zoo/\1", text, flags=re.MULTILINE))
+    model = specc.compile(path)
+    assert model.ok
+    assert "W0607" in {found.code for found in model.diagnostics}
+    literal = model.facts.detector or {}
+    assert literal["outputs"].keys() == {"boxes", "classes"}
 
 
 def test_a_loss_that_reads_the_centerness_needs_it(tmp_path: Path) -> None:
     text = SPEC.replace("FocalLoss()", "FCOSLoss()").replace("detector:", "«detector»:")
-    check(tmp_path, Fault("E0202", text, "`centerness: the name of an output`"))
+    check(tmp_path, Fault("E0202", text, "add `centerness:` with the name of an output"))
     named = SPEC.replace("FocalLoss()", "FCOSLoss()\n  centerness: «conf»")
     found = check(tmp_path, Fault("E0505", named, "`PerBox(1)`"))
     assert found.message == "`centerness` has 3 columns, but an anchor has 1"
@@ -94,8 +117,80 @@ def test_a_loss_that_reads_the_centerness_needs_it(tmp_path: Path) -> None:
 def test_yolo_needs_the_objectness_and_cells(tmp_path: Path) -> None:
     found = findings(tmp_path, SPEC.replace("FocalLoss()", "YOLOLoss()"))
     assert [item.code for item in found] == ["E0202", "E0507"]
-    assert found[0].help == "add `objectness: the name of an output`"
+    assert found[0].help == "add `objectness:` with the name of an output"
     assert found[1].labels[1].text == "without cells"
+
+
+YOLO = (
+    SPEC.replace("outputs: {", """\
+  objects: {for: {x: maps}, op: "Conv2d(_, 3, 3, padding=1)(x)"}
+  object_rows: {for: {x: objects}, op: PerBox(1)(x)}
+  objectness: Cat(dim=1)(object_rows)
+outputs: {objectness: objectness, """)
+    .replace(GRID, "BoxPriors(sizes=[[[8, 8], [16, 8], [8, 16]], [[32, 32], [64, 32], [32, 64]]])")
+    .replace("BoxCoder()", "CellCoder()")
+    .replace("IoUMatch()", "CellMatch()")
+    .replace("FocalLoss()", "YOLOLoss()\n  objectness: objectness")
+)  # fmt: skip
+
+
+def test_the_spec_of_yolo_is_right(tmp_path: Path) -> None:
+    assert findings(tmp_path, YOLO) == []
+
+
+@pytest.mark.parametrize("loss", ["YOLOLoss", "YOLOv2Loss"])
+def test_a_loss_of_yolo_needs_its_coder(loss: str, tmp_path: Path) -> None:
+    text = YOLO.replace("YOLOLoss", loss).replace("CellCoder()", "«BoxCoder()»")
+    found = check(tmp_path, Fault("E0508", text, "`coder: CellCoder()`, or choose another `loss`"))
+    assert found.message == f"`{loss}` goes with `CellCoder`, and not with `BoxCoder`"
+
+
+@pytest.mark.parametrize(
+    ("given", "instead", "help"),
+    [
+        ("CellMatch()", "IoUMatch()", "`match: CellMatch()`, or choose another `coder`"),
+        (
+            "YOLOLoss()\n  objectness: objectness",
+            "MultiBoxLoss()",
+            "`loss: YOLOLoss()`, or choose another `coder`",
+        ),
+    ],
+)
+def test_the_coder_of_yolo_needs_its_match_and_loss(
+    given: str, instead: str, help: str, tmp_path: Path
+) -> None:
+    found = check(tmp_path, Fault("E0508", YOLO.replace(given, f"«{instead}»"), help))
+    assert found.labels[1].span.text == "CellCoder()"
+
+
+YOLOV1 = (
+    YOLO.replace("CellCoder()", "RootCoder()")
+    .replace("CellMatch()", "GridMatch()")
+    .replace("YOLOLoss()", "YOLOv1Loss()")
+)
+
+
+@pytest.mark.parametrize(
+    ("given", "instead", "help"),
+    [
+        ("GridMatch()", "CellMatch()", "`match: GridMatch()`, or choose another `coder`"),
+        ("RootCoder()", "BoxCoder()", "`coder: RootCoder()`, or choose another `loss`"),
+        ("YOLOv1Loss()", "YOLOLoss()", "`loss: YOLOv1Loss()`, or choose another `coder`"),
+    ],
+)
+def test_the_parts_of_the_first_yolo_need_each_other(
+    given: str, instead: str, help: str, tmp_path: Path
+) -> None:
+    assert findings(tmp_path, YOLOV1) == []
+    found = findings(tmp_path, YOLOV1.replace(given, instead))
+    assert {item.code for item in found} == {"E0508"}
+    (first,) = [item for item in found if help in (item.help or "")]
+    assert first.labels[0].span.text == instead
+
+
+def test_objects_may_be_matched_by_cell_whatever_the_coder(tmp_path: Path) -> None:
+    text = YOLO.replace("YOLOLoss()\n  objectness: objectness", "MultiBoxLoss()")
+    assert findings(tmp_path, text.replace("CellCoder()", "BoxCoder()")) == []
 
 
 def test_the_map_where_heads_and_anchors_part_is_named(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The pages of `specc explain`: their examples fail, and are mended, as they say.
 
-A page's first fence is a spec, the shell commands that make one, or a file of Darknet. To write the output of all
-examples into the pages after a change of wording:
+A page's first fence is a spec, the shell commands that make one, a file of Darknet, a recipe, or a
+command that takes one. To write the output of all examples into the pages after a change of wording:
 
     python tests/compiler/diagnostics/test_explain_pages.py --update
 """
@@ -15,12 +15,17 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import specc
 from specc.documents import CODES, Diagnostic, Findings, render_text
 from specc.importing import import_darknet
+from specc_runtime import recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FOLDER = Path(specc.__file__).parent / "explain"
 FENCE = re.compile(r"^```(\w+)(?: (\w+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -37,7 +42,11 @@ class Example:
     def findings(self) -> list[Diagnostic]:
         """Compile the example as `spec.yaml` of the current folder, or import it."""
         if self.kind == "cfg":
-            return self._imported()
+            return self._found(import_darknet, "net.cfg")
+        if self.kind == "recipe":
+            return self._found(lambda name: recipe.read(Path(name)), "recipe.yaml")
+        if self.kind == "console":
+            return self._found(recipe.find, re.findall(r"--recipe (\S+)", self.text)[0])
         if self.kind == "sh":
             subprocess.run(["sh", "-c", self.text], check=True)
         else:
@@ -47,10 +56,12 @@ class Example:
         except Findings as stopped:
             return stopped.diagnostics
 
-    def _imported(self) -> list[Diagnostic]:
-        Path("net.cfg").write_text(self.text, encoding="utf-8")
+    def _found(self, read: Callable[[str], object], name: str) -> list[Diagnostic]:
+        """Read the example, written to a file of this name if it is one."""
+        if Path(name).suffix:
+            Path(name).write_text(self.text, encoding="utf-8")
         try:
-            import_darknet("net.cfg")
+            read(name)
         except Findings as stopped:
             return stopped.diagnostics
         return []

@@ -17,18 +17,34 @@ REPAIRS = {
     ),
     (CONV, CONV.replace(", padding=(1, 1)", "")): (
         "-> 75",
-        "idx 9: 148 -> 74, expected 75",
-        "in `vgg.5` gives 75",
+        "`vgg.5`: 150 -> 148, expected 150",
+        "in `vgg.5` gives 150",
     ),
     ("512, 3, stride=2", "512, 3, stride=1"): (
         "-> [512, 10, 10]",
-        "idx 1: 19 -> 19, expected 10",
+        "`extras.conv8_2.0`: 19 -> 19, expected 10",
         "`stride=2` in `extras.conv8_2.0` gives 10",
     ),
     (", dilation=(6, 6)", ""): (
         "-> [1024, 19, 19]",
-        "idx 34: 29 -> 29, expected 19",
+        "`vgg.31`: 19 -> 29, expected 19",
         "`dilation=6` in `vgg.31` gives 19",
+    ),
+    # the map collapses later, which is not another mistake
+    ("conv9_2: ConvReLU(256, 3, stride=2, padding=1)", "conv9_2: ConvReLU(256, 3, stride=2)"): (
+        "-> [256, 5, 5]",
+        "`extras.conv9_2.0`: 10 -> 4, expected 5",
+        "`padding=1` or `kernel_size=1` in `extras.conv9_2.0` gives 5",
+    ),
+    ("conv10_2: ConvReLU(256, 3)", "conv10_2: ConvReLU(256, 5)"): (
+        "-> [256, 3, 3]",
+        "`extras.conv10_2.0`: 5 -> 1, expected 3",
+        "`padding=1` or `kernel_size=3` in `extras.conv10_2.0` gives 3",
+    ),
+    ("MaxPool2d(kernel_size=2, stride=2", "MaxPool2d(kernel_size=2, stride=3"): (
+        "-> 150",
+        "idx 4: 300 -> 100, expected 150",
+        "`stride=2` gives 150",
     ),
 }
 
@@ -61,3 +77,39 @@ def test_what_follows_from_a_deviation_is_not_repeated(tmp_path: Path) -> None:
     text = HEAD + "layers:\n  - Conv2d(3, 8, 3) -> 32\n  - ReLU() -> 32\n  - ReLU() -> 32\n"
     (found,) = findings(tmp_path, text)
     assert (found.code, found.labels[0].span.line) == ("E0410", 5)
+
+
+def codes(folder: Path, *rows: str) -> list[tuple[str, int]]:
+    """Return the codes and lines of what is found in a list of rows, the first in line 5."""
+    found = findings(folder, HEAD + "layers:\n" + "".join(f"  - {row}\n" for row in rows))
+    return [(diagnostic.code, diagnostic.labels[0].span.line) for diagnostic in found]
+
+
+def test_rows_that_refuse_what_follows_from_a_deviation_are_not_reported(tmp_path: Path) -> None:
+    assert codes(tmp_path, "Conv2d(3, 9, 3) -> [8, 30, 30]", "Conv2d(8, 8, 3)") == [("E0410", 5)]
+    assert codes(tmp_path, "Conv2d(3, 9, 3) -> [8, 30, 30]", "Conv2d(_, 8, 3, groups=4)") == [
+        ("E0410", 5)
+    ]
+    assert codes(tmp_path, "AvgPool2d(16) -> 16", "ReLU()", "Conv2d(3, 8, 3)") == [("E0410", 5)]
+
+
+def test_what_is_wrong_with_a_row_in_any_case_is_reported_beside_a_deviation(
+    tmp_path: Path,
+) -> None:
+    """With the map that was meant, the rows behind it would be refused for the same reason."""
+    deviation = "Conv2d(3, 8, 3) -> 32"
+    assert codes(tmp_path, deviation, "Conv2d(9, 8, 3)") == [("E0410", 5), ("E0401", 6)]
+    assert codes(tmp_path, deviation, "Conv2d(_, 8, 40)") == [("E0410", 5), ("E0402", 6)]
+    assert codes(tmp_path, deviation, "Conv2d(_, 8, 3, groups=3)") == [("E0410", 5), ("E0405", 6)]
+
+
+def test_a_row_that_gives_what_is_expected_is_right_again(tmp_path: Path) -> None:
+    rows = ["ReLU() -> 31", "Conv2d(_, 8, 3, padding=1) -> 32", "Conv2d(_, 8, 3) -> 32"]
+    assert codes(tmp_path, *rows) == [("E0410", 5), ("E0410", 7)]
+
+
+def test_rows_that_pass_on_a_shape_are_not_where_a_deviation_begins(tmp_path: Path) -> None:
+    rows = ["MaxPool2d(2)", "Conv2d(3, 8, 3, padding=1)", "ReLU() -> [9, 16, 16]"]
+    (found,) = findings(tmp_path, HEAD + "layers:\n" + "".join(f"  - {row}\n" for row in rows))
+    assert found.message == "`1`: 3x16x16 -> 8x16x16, expected 9x16x16"
+    assert found.rows == ("1",)

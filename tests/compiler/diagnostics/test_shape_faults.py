@@ -19,6 +19,11 @@ FAULTS = [
     ),
     Fault("E0405", rows("Conv2d(3, 8, 3, groups=«2»)"), "divide"),
     Fault("E0410", rows("Flatten() -> «99»"), "`-> 3072`"),
+    Fault(
+        "E0406",
+        rows("«Conv2d(3, 8, 3)»").replace("[N, 3, 32, 32]", "[3, 32, 32]"),
+        "write `image: [N, 3, 32, 32]`",
+    ),
     Fault("E0410", rows("Flatten() -> «[99]»"), "`-> 3072`"),
     Fault("E0410", named("a: Conv2d(3, 8, 3)", "b: '[a, image] -> «30»'", "c: ReLU()(a)"), "-> 32"),
     Fault("E0406", rows("Flatten()", "«Conv2d(_, 8, 3)»"), "Reshape"),

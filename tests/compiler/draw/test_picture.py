@@ -15,11 +15,12 @@ from specc.driver import compile_spec
 ROOT = Path(__file__).parents[3]
 SSD300 = ROOT / "specs" / "ssd300_vgg.yaml"
 NESTED = ROOT / "tests" / "cases" / "nested_stages" / "spec.yaml"
+HEAD = "specc: 1\nname: m\ninputs: {x: [N, 3, 64, 64]}\n"
 
 
 def picture(text: str, folder: Path, depth: int | None = None) -> Picture:
     path = folder / "spec.yaml"
-    path.write_text(f"specc: 1\nname: m\ninputs: {{x: [N, 3, 64, 64]}}\n{text}", encoding="utf-8")
+    path.write_text(HEAD + text, encoding="utf-8")
     return draw(compile_spec(path), depth)
 
 
@@ -188,3 +189,41 @@ def test_a_tap_is_read_outside_its_module(tmp_path: Path) -> None:
     assert [box.role for box in inside.boxes].count("tap") == 0
     outside = picture(f"layers:\n  b: Block()\n  c: ReLU()(b.early)\n{block}", tmp_path)
     assert [names(box) for box in outside.boxes if box.role == "tap"] == [["early"]]
+
+
+BLOCK = "modules:\n  Block:\n    layers:\n      - Conv2d(_, 8, 3)\n      - ReLU()\n"
+FAULTS = {
+    # what is wrong, the row that is marked for it, and its code
+    "a: Conv2d(_, 8, 3) -> 31": ("a", "E0410"),
+    "a: Block() -> 31": ("0", "E0410"),
+    "a: Conv2d(_, 8, 3)\n  b: ReLU(inplace=True)\n  c: Add()(a, b)": ("b", "E0306"),
+    "a: Conv2d(_, 8, 3)\n  b:\n    for: {m: '[x, a]'}\n    op: Conv2d(_, 4, 1)(m)\n    shared: true": (
+        "b",
+        "E0313",
+    ),
+    "a:\n    for: {m: '[x, x]', n: '[1]'}\n    op: Conv2d(_, n, 1)(m)": ("a", "E0307"),
+    "a: ReLU()\n  b: ReLU()\n  m:\n    repeat: {a: 2}\n    op: ReLU()": ("m", "E0302"),
+    "a: ReLU()\n  b: T()\nuse: {T: missing}": ("b", "E0312"),
+    "a: Conv2d(4, 8, 3)": ("a", "E0401"),
+}
+
+
+@pytest.mark.parametrize(("layers", "wanted"), FAULTS.items(), ids=[c for _, c in FAULTS.values()])
+def test_a_row_with_an_error_is_marked(
+    layers: str, wanted: tuple[str, str], tmp_path: Path
+) -> None:
+    name, code = wanted
+    path = tmp_path / "spec.yaml"
+    path.write_text(f"{HEAD}layers:\n  {layers}\n{BLOCK if 'Block' in layers else ''}")
+    model = compile_spec(path)
+    assert [found.code for found in model.diagnostics if found.severity == "error"] == [code]
+    (box,) = (box for box in draw(model).boxes if box.role == "failed")
+    assert names(box)[0] == name
+    assert box.details
+
+
+def test_a_row_that_follows_from_a_fault_is_not_marked(tmp_path: Path) -> None:
+    text = "layers:\n  a: AvgPool2d(32) -> 16\n  b: Conv2d(_, 8, 3)\n  c: ReLU()\n"
+    drawn = picture(text, tmp_path)
+    roles = {names(box)[0]: box.role for box in drawn.boxes}
+    assert (roles["a"], roles["b"], roles["c"]) == ("failed", "unknown", "unknown")

@@ -61,6 +61,16 @@ def test_every_class_has_a_docstring_and_every_function_its_types(path):
 
 
 @pytest.mark.parametrize("path", FILES, ids=name)
+def test_every_argument_is_read_and_no_loop_turns_once(path):
+    text = path.read_text(encoding="utf-8")
+    assert "in range(1))" not in text
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            read = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+            assert {a.arg for a in node.args.args} - {"self"} <= read, node.name
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
 def test_a_name_and_its_shape_stand_on_one_line(path):
     doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     *flow, figures = [line for line in doc.splitlines() if line.startswith("    ")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -144,9 +145,9 @@ def test_a_classifier(tmp_path: Path) -> None:
 
 def test_what_is_left_behind_is_said_section_by_section(tmp_path: Path) -> None:
     text = (
-        "batch=1\npolicy=steps\nbatch=64\n[convolutional]\nfilters=30\nfilters=2\nstopbackward=1\n"
+        "batch=1\npolicy=steps\nbatch=64\n[convolutional]\nfilters=50\nfilters=2\nstopbackward=1\n"
     )
-    text += "activation=linear\n[yolo]\nmask=0,1\nanchors=1,2, 3,4\n"
+    text += "activation=linear\n[yolo]\nmask=0,1\nanchors=1,2, 3,4\njitter=.3\nscale_x_y=1.05\n"
     made, _ = imported(text, tmp_path)
     assert made.notes == [
         (1, "net", "batch, policy: of training; batch given twice, the first counts"),
@@ -155,10 +156,97 @@ def test_what_is_left_behind_is_said_section_by_section(tmp_path: Path) -> None:
             "convolutional",
             "stopbackward: no counterpart here; filters given twice, the first counts",
         ),
-        (12, "yolo", "no row, an output; mask, anchors: of the detector"),
+        (12, "yolo", "jitter: of training; scale_x_y: no counterpart here"),
     ]
-    assert "  conv0: Conv2d(_, 30, 1) -> [30, 32, 64]\n" in made.text
-    assert "outputs: {yolo1: conv0}\n" in made.text
+    assert (
+        "  conv0: Conv2d(_, 2 * (5 + num_classes), 1) -> [2 * (5 + num_classes), 32, 64]\n"
+        in made.text
+    )
+
+
+HEAD = "[convolutional]\nfilters={}\nactivation=linear\n"
+REGION = (
+    "anchors=1.5,2, 3.25,0.00001\nnum=2\nclasses=3\nsoftmax=1\nrescore=1\nbias_match=1\nthresh=.6\n"
+)
+
+
+def detector(model: Model) -> dict[str, Any]:
+    names: dict[str, Any] = {}
+    exec(model.source, names)
+    return names["DETECTOR"]
+
+
+def test_yolo_sections_become_a_detector(tmp_path: Path) -> None:
+    anchors = "anchors=4,6, 8,7, 30,20\nnum=3\nclasses=3\nignore_thresh=.6\n"
+    text = conv(4, stride=4) + HEAD.format(8) + f"[yolo]\nmask=2\n{anchors}"
+    text += "[route]\nlayers=0\n" + HEAD.format(16) + f"[yolo]\nmask=0,1\n{anchors}"
+    made, model = imported(text, tmp_path)
+    said = detector(model)
+    assert said["anchors"] == {
+        "kind": "BoxPriors",
+        "sizes": [[[30.0, 20.0]], [[4.0, 6.0], [8.0, 7.0]]],
+        "unit": "pixels",
+    }
+    assert said["loss"] == {"kind": "YOLOLoss", "ignore": 0.6}
+    assert said["maps"] == [[8, 16], [8, 16]]
+    assert (said["num_classes"], model.boxes) == (3, 8 * 16 * 3)
+    assert made.notes == []
+
+
+def test_a_region_section_becomes_a_detector(tmp_path: Path) -> None:
+    made, model = imported(conv(4, stride=4) + HEAD.format(16) + f"[region]\n{REGION}", tmp_path)
+    said = detector(model)
+    assert said["anchors"]["sizes"] == [[[1.5, 2.0], [3.25, 0.00001]]]
+    assert said["anchors"]["unit"] == "cells"
+    assert said["loss"] == {"kind": "YOLOv2Loss", "ignore": 0.6, "objects": 1.0}
+    assert made.notes == []
+
+
+def test_an_imported_detector_takes_any_number_of_classes(tmp_path: Path) -> None:
+    made, _ = imported(conv(4, stride=4) + HEAD.format(16) + f"[region]\n{REGION}", tmp_path)
+    path = tmp_path / "other.yaml"
+    path.write_text(made.text, encoding="utf-8")
+    model = compile_spec(path, params={"num_classes": 7})
+    assert model.facts.costs.state["conv1.weight"].shape == (24, 4, 1, 1)
+    assert detector(model)["num_classes"] == 7
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said", "has_detector"),
+    [
+        ("rescore=1", "rescore=0", "rescore is 0, and here always 1", True),
+        ("bias_match=1\n", "", "bias_match is 0, and here always 1", True),
+        ("num=2", "num=2\ncoord_scale=5", "coord_scale is 5, and here always 1", True),
+        ("softmax=1", "softmax=0", "softmax is 0, and here always 1", False),
+        ("num=2", "num=2\ntree=a.tree", "a tree of classes has no counterpart here", False),
+    ],
+)
+def test_what_a_detector_cannot_say_is_said(
+    old: str, new: str, said: str, has_detector: bool, tmp_path: Path
+) -> None:
+    region = REGION.replace(old, new)
+    made, model = imported(conv(4, stride=4) + HEAD.format(16) + f"[region]\n{region}", tmp_path)
+    if not has_detector:
+        said = f"no row, an output, and no detector; {said}"
+        assert "outputs: {region2: conv1}\n" in made.text
+    assert made.notes == [(14, "region", said)]
+    assert ("DETECTOR" in model.source) == has_detector
+
+
+def test_heads_that_differ_are_outputs(tmp_path: Path) -> None:
+    yolo = "[yolo]\nanchors=4,6\nclasses=3\nignore_thresh={}\n"
+    text = conv(4) + HEAD.format(8) + yolo.format(0.5) + "[route]\nlayers=0\n"
+    made, model = imported(text + HEAD.format(8) + yolo.format(0.7), tmp_path)
+    assert "outputs: {yolo2: conv1, yolo5: conv4}\n" in made.text
+    assert "of another kind, or with other numbers, than the first" in made.notes[1].text
+    assert "DETECTOR" not in model.source
+
+
+def test_grey_images_have_no_detector(tmp_path: Path) -> None:
+    text = "channels=1\n" + conv(4) + HEAD.format(8) + "[yolo]\nanchors=4,6\nclasses=3\n"
+    made, model = imported(text, tmp_path)
+    assert "outputs: {yolo2: conv1}\n" in made.text
+    assert "DETECTOR" not in model.source
 
 
 @pytest.mark.parametrize(
@@ -189,6 +277,19 @@ def test_what_is_left_behind_is_said_section_by_section(tmp_path: Path) -> None:
         (NET + conv(4) + conv(8, stride=2) + "[route]\nlayers=-1,-2\n", ("E0804", 18, 1)),
         (NET + "[connected]\noutput=3\n" + conv(4), ("E0804", 6, 1)),
         (NET + conv(4) + "[yolo]\n" + conv(4), ("E0804", 12, 1)),
+        (NET + HEAD.format(8) + "[yolo]\nclasses=3\n", ("E0803", 7, 1)),
+        (NET + HEAD.format(8) + "[yolo]\nclasses=3\nanchors=4\n", ("E0803", 9, 9)),
+        (NET + HEAD.format(8) + "[yolo]\nclasses=3\nanchors=4,0\n", ("E0803", 9, 9)),
+        (NET + HEAD.format(8) + "[yolo]\nclasses=3\nanchors=4,6\nnum=2\n", ("E0803", 10, 5)),
+        (NET + HEAD.format(8) + "[yolo]\nclasses=3\nanchors=4,6\nmask=1\n", ("E0803", 10, 6)),
+        (
+            NET + HEAD.format(8) + "[yolo]\nclasses=3\nanchors=4,6\nignore_thresh=2\n",
+            ("E0803", 10, 15),
+        ),
+        (NET + HEAD.format(9) + "[yolo]\nclasses=3\nanchors=4,6\n", ("E0804", 7, 1)),
+        (NET + conv(8) + "[yolo]\nclasses=3\nanchors=4,6\n", ("E0804", 11, 1)),
+        (NET + "[yolo]\nclasses=3\nanchors=4,6\n", ("E0804", 4, 1)),
+        (NET + HEAD.format(16) + f"[region]\n{REGION.replace('3.25', 'a')}", ("E0803", 8, 9)),
         (NET + conv(3) + "[reorg]\nstride=2\n", ("E0804", 11, 1)),
         (NET + "[convolutional]\nsize=65\n", ("E0402", 4, 1)),
     ],

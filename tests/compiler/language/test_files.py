@@ -153,6 +153,7 @@ def test_files_that_use_one_another(tmp_path):
     assert (found.code, found.labels[0].span.text) == ("E0308", "other")
     assert (found.labels[0].span.line, found.labels[0].span.column) == (5, 13)
     assert "take this call out" in (found.help or "")
+    assert found.message.endswith("other.yaml -> one.yaml -> other.yaml")
 
 
 def test_a_module_that_is_handed_over_is_the_one_that_was_named(tmp_path):

@@ -20,6 +20,7 @@ DOCUMENTED_REFUSALS: tuple[tuple[str, str, str], ...] = (
     ("Proposals", "sizes: *", "the anchors of a map have sizes above 0, and are 16 at most"),
     ("Proposals", "ratios: *", "the anchors of a map have ratios above 0, and are 16 at most"),
     ("Proposals", "iou: real *", "an overlap is from 0 to 1"),
+    ("Proposals", "score: real *", "a score is from 0 to 1"),
     ("Proposals", "smallest: real below", "no box has sides below 0"),
     ("BatchNorm2d", "num_features: no value", "a number of channels is a number"),
     ("Reshape", "sizes: too few", "a row keeps a dimension beside the batch"),

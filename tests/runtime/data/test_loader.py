@@ -125,14 +125,23 @@ def test_evaluation_shows_every_image_whole_and_in_order(train: Dataset) -> None
     assert batches[0].labels[0].tolist() == [*annotation.labels, *[-1] * (16 - count)]
 
 
-def test_ranks_share_an_epoch(train: Dataset) -> None:
-    parts = [load(train, batch=4, rank=rank, world=2) for rank in (0, 1)]
-    assert [len(part) for part in parts] == [3, 3]
-    seen = torch.cat([batch.indices for part in parts for batch in part])
-    assert len(seen.unique()) == 24
-    tests = [load(train, train=False, rank=rank, world=3) for rank in range(3)]
+@pytest.mark.parametrize("world", [2, 3, 4])
+def test_ranks_share_each_batch_of_the_epoch_that_one_process_has(train: Dataset, world) -> None:
+    whole = load(train, batch=4)
+    parts = [load(train, batch=4, rank=rank, world=world) for rank in range(world)]
+    assert {len(part) for part in parts} == {len(whole)} == {7}
+    for batch, *shares in zip(whole, *parts, strict=True):
+        for rank, share in enumerate(shares):
+            for own, of_batch in zip(share, batch, strict=True):
+                assert torch.equal(own, of_batch[rank::world])
+    tests = [load(train, train=False, rank=rank, world=world) for rank in range(world)]
     seen = torch.cat([batch.indices for part in tests for batch in part])
     assert sorted(seen.tolist()) == list(range(28))
+
+
+def test_a_batch_has_an_image_for_each_rank(train: Dataset) -> None:
+    with pytest.raises(DataError, match="a batch of 2 images has not one for each of 3 processes"):
+        load(train, batch=2, rank=0, world=3)
 
 
 def test_too_little_room_and_too_few_images(train: Dataset) -> None:

@@ -51,6 +51,8 @@ def test_coverage_is_torchvisions_overlap(shapes: Path) -> None:
     assert found["mean_iou"] == pytest.approx(np.mean(best), rel=1e-5)
     for label, name in enumerate(dataset.classes):
         assert found["classes"][name] == pytest.approx(covered[labels == label].mean())
+    with_cells = np.concatenate([anchors, anchors], axis=1)
+    assert coverage(dataset.classes, dataset.annotations, with_cells, (96, 96)) == found
 
 
 def test_nothing_annotated(folder: VocFolder) -> None:

@@ -1,0 +1,93 @@
+"""Write docs/results.md from benchmarks/results/trained; `--check` compares only."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from textwrap import wrap
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs/results.md"
+RESULTS = ROOT / "benchmarks/results/trained"
+
+INTRO = """\
+# Trained
+
+Written by `docs/make_results.py` from `benchmarks/results/trained`: run `benchmarks/trained.py`, then
+`make goldens`.
+
+Of each family a small member, trained from nothing on a CPU, on pictures of shapes that `specc synth`
+draws, and scored once on pictures of the same kind that it has not seen. The weights scored are those
+that were best on a third set. The score is the mean over the five classes of the average precision at
+IoU 0.5, before training and after. Training used one thread, on a machine that did other work beside:
+the minutes are no measure of speed."""
+
+
+def main() -> int:
+    """Write the page, or say that it is stale."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if it is stale")
+    made = page()
+    if not parser.parse_args().check:
+        PAGE.write_text(made, encoding="utf-8")
+    elif not PAGE.is_file() or PAGE.read_text(encoding="utf-8") != made:
+        print(f"docs/{PAGE.name} is stale: run `make goldens`", file=sys.stderr)
+        return 1
+    return 0
+
+
+def page() -> str:
+    """The whole page, the results by name."""
+    results = {
+        path.stem: json.loads(path.read_text(encoding="utf-8"))
+        for path in sorted(RESULTS.glob("*.json"))
+    }
+    table = [
+        "| member | parameters | untrained | trained | images x epochs | minutes |",
+        "|---|---:|---:|---:|---:|---:|",
+        *(row(name, result) for name, result in results.items()),
+    ]
+    entries = [entry(name, result) for name, result in results.items()]
+    return "\n\n".join([INTRO, "\n".join(table), *entries]) + "\n"
+
+
+def row(name: str, result: dict[str, Any]) -> str:
+    """A member's line in the table."""
+    before, after = result["untrained_map50"], result["map50"]
+    cells = [
+        f"[{name}](#{name})",
+        f"{result['parameters']:,}",
+        f"{before:.3f}",
+        f"{after:.3f}",
+        f"{result['images']['train']:,} x {result['epochs']}",
+        f"{result['seconds'] / 60:.0f}",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def entry(name: str, result: dict[str, Any]) -> str:
+    """A member: its spec, how it was trained, its curves, and what it finds."""
+    spec, _, variant = result["spec"].partition(":")
+    what = f"Variant `{variant}` of [{Path(spec).stem}]" if variant else f"[{Path(spec).stem}]"
+    classes = ", ".join(f"{kind} {score:.3f}" for kind, score in result["per_class"].items())
+    folder = f"../{RESULTS.relative_to(ROOT)}"
+    return "\n".join(
+        [
+            f"## {name}",
+            "",
+            f"{what}(../{spec}). By class: {classes}. [All figures]({folder}/{name}.json).",
+            "",
+            "```text",
+            " \\\n    ".join(wrap(f"$ {result['command']}", 92, break_on_hyphens=False)),
+            "```",
+            "",
+            f"![Loss in training and score on the third set]({folder}/{name}.svg)",
+            "",
+            f"![Pictures with what was found, and how sure it is]({folder}/{name}.jpg)",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,229 @@
+"""The runtime from Python: train, score, find, measure. The commands are these functions.
+
+A model is named as on the command line: a generated file, or `SPEC.yaml` or `SPEC.yaml:variant`, which
+the compiler then makes one of. Options of training are a `specc_runtime.recipe.Recipe`. All functions
+use the GPU if there is one, and say what they do on standard error.
+"""
+
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from specc_runtime import inference, lr_find, model, weights
+from specc_runtime import predict as prediction
+from specc_runtime.batch_size import settled
+from specc_runtime.bench import measure
+from specc_runtime.bench.ours import batches
+from specc_runtime.contract import ContractError
+from specc_runtime.data import open_dataset
+from specc_runtime.detector import Detector
+from specc_runtime.device import choose
+from specc_runtime.lr_find import RangeTest
+from specc_runtime.model import Emitted
+from specc_runtime.recipe import Recipe
+from specc_runtime.run import Run
+from specc_runtime.session import Job, start
+from specc_runtime.weights import WeightsError
+
+DEFAULT = Recipe()
+
+
+def train(
+    name: str | Path,
+    data: str | Path,
+    output: str | Path,
+    recipe: Recipe = DEFAULT,
+    *,
+    split: str = "train",
+    val_split: str | None = "val",
+    weights: str | Path | None = None,
+) -> Run:
+    """Train a model on a split of a data set, scoring it on another; the run's folder is `output`.
+
+    `weights` is a safetensors file to start from. What is raised is what `specc train` prints;
+    a signal that stopped the run comes as `KeyboardInterrupt` or `SystemExit`.
+    """
+    spec = Path(str(name).partition(":")[0])
+    is_spec = spec.suffix == ".yaml"
+    run = Run(Path(output))
+    run.require_new()
+    with tempfile.TemporaryDirectory() as made:
+        job = Job(
+            run=run,
+            model=generated(name, Path(made)),
+            recipe=recipe,
+            data=Path(data),
+            split=split,
+            val_split=val_split,
+            spec=spec if is_spec else None,
+            expanded=_expanded(name, Path(made)) if is_spec else None,
+            weights=Path(weights) if weights else None,
+        )
+        return _finish(job)
+
+
+def resume(run: str | Path, options: Sequence[str] = ()) -> Run:
+    """Go on with the run in a folder; options are `name=value` of its recipe, as `epochs=200`."""
+    return _finish(Job.of_run(Path(run), options))
+
+
+def evaluate(
+    name: str | Path,
+    data: str | Path,
+    weights: str | Path | None = None,
+    *,
+    split: str = "test",
+    metric: str = "voc",
+    batch: int = 32,
+    workers: int = 4,
+) -> dict[str, Any]:
+    """Score a model on a split: `map50`, `per_class`, and of `metric` coco `map`.
+
+    Without weights it is scored as it is before training.
+    """
+    dataset = open_dataset(Path(data), split)
+    detector, _ = trained(emitted(name), Path(weights) if weights else None, dataset.classes)
+    return inference.evaluate(detector, dataset, metric, batch=batch, workers=workers)
+
+
+def predict(
+    name: str | Path,
+    sources: Sequence[str | Path],
+    output: str | Path,
+    weights: str | Path,
+    *,
+    score: float = 0.5,
+    instances: str | Path | None = None,
+) -> list[dict[str, Any]]:
+    """Find objects on pictures, videos and folders of them: see `specc_runtime.predict.predict`."""
+    detector, classes = trained(emitted(name), Path(weights), ())
+    paths = [Path(source) for source in sources]
+    coco = Path(instances) if instances else None
+    return prediction.predict(detector, classes, paths, Path(output), score, coco)
+
+
+def find_rate(
+    name: str | Path,
+    data: str | Path,
+    recipe: Recipe = DEFAULT,
+    *,
+    split: str = "train",
+    weights: str | Path | None = None,
+    low: float = 1e-6,
+    high: float = 1.0,
+    steps: int = 100,
+) -> RangeTest:
+    """The range test of the learning rate: see `specc_runtime.lr_find`. No run is left behind."""
+    made = emitted(name)
+    dataset = open_dataset(Path(data), split, cache_bytes=recipe.cache * 2**20)
+    recipe = settled(recipe, made, dataset)
+    torch.manual_seed(recipe.seed)  # pyright: ignore[reportUnknownMemberType]
+    detector = made.build(len(dataset.classes))
+    if weights:
+        _begin_with(detector, Path(weights))
+    given = batches(dataset, detector.input.size, recipe, train=True)
+    return lr_find.range_test(detector.to(choose()), given, recipe, low=low, high=high, steps=steps)
+
+
+def bench(
+    name: str | Path,
+    mode: str = "train",
+    recipe: Recipe = DEFAULT,
+    *,
+    data: str | Path | None = None,
+    split: str = "train",
+    steps: int = 10,
+    against_torchvision: bool = False,
+) -> dict[str, Any]:
+    """Figures of training, `infer`, `loader` or `eval`: see `specc_runtime.bench.measure`."""
+    job = measure.Job(
+        emitted=emitted(name),
+        mode=mode,
+        recipe=recipe,
+        data=Path(data) if data else None,
+        split=split,
+        steps=steps,
+        against_torchvision=against_torchvision,
+    )
+    return measure.measure(job)
+
+
+def generated(name: str | Path, folder: Path) -> Path:
+    """The generated file: the one named, or the one that the compiler makes of the spec named.
+
+    It is made in `folder`. Raises `ContractError`; what is wrong with the spec is printed.
+    """
+    if not str(name).partition(":")[0].endswith(".yaml"):
+        return Path(name)
+    with tempfile.TemporaryDirectory() as made:
+        build = [sys.executable, "-m", "specc", "build", str(name), "-o", made]
+        if subprocess.run(build, check=False, stdout=sys.__stderr__).returncode:  # noqa: S603
+            raise ContractError(f"{name}: not compiled")
+        [file] = Path(made).glob("*.py")
+        return Path(shutil.copy(file, folder / "model.py"))
+
+
+def emitted(name: str | Path) -> Emitted:
+    """The detector of a generated file, or of a spec. Raises `ContractError`."""
+    with tempfile.TemporaryDirectory() as folder:
+        return model.load(generated(name, Path(folder)))
+
+
+def trained(
+    made: Emitted, path: Path | None, classes: tuple[str, ...]
+) -> tuple[Detector, tuple[str, ...]]:
+    """A detector ready to run, untrained if there are no weights, and the names of its classes.
+
+    Raises `specc_runtime.weights.WeightsError`.
+    """
+    if path is None:
+        torch.manual_seed(0)  # pyright: ignore[reportUnknownMemberType]
+        return made.build(len(classes)).to(choose()).eval(), classes
+    found = weights.read(path)
+    if classes and found.classes and classes != found.classes:
+        raise WeightsError(
+            f"{path}: trained on {', '.join(found.classes)}; the data set has {', '.join(classes)}"
+        )
+    count = found.num_classes or made.num_classes
+    numbered = tuple(f"class {i}" for i in range(count - made.background))
+    names = found.classes or classes or numbered
+    detector = made.build(len(names))
+    weights.load(detector.network, found)
+    if found.preprocess is not None:
+        detector.expect(found.preprocess)
+    return detector.to(choose()).eval(), names
+
+
+def _begin_with(detector: Detector, path: Path) -> None:
+    """Take what fits of some weights, and their input."""
+    found = weights.read(path)
+    weights.load_fitting(detector.network, found)
+    if found.preprocess is not None:
+        detector.expect(found.preprocess)
+
+
+def _expanded(name: str | Path, folder: Path) -> Path:
+    """A spec with all that it uses written out; what is doubtful in it has been said before."""
+    path = folder / "expanded.yaml"
+    expand = [sys.executable, "-m", "specc", "expand", str(name)]
+    with path.open("w", encoding="utf-8") as file:
+        if subprocess.run(expand, check=False, stdout=file, stderr=subprocess.DEVNULL).returncode:  # noqa: S603
+            raise ContractError(f"{name}: not expanded")
+    return path
+
+
+def _finish(job: Job) -> Run:
+    """Do a job to its end; a signal that stopped it goes on to whoever called."""
+    code = start(job)
+    if code == 128 + signal.SIGINT:
+        raise KeyboardInterrupt
+    if code:
+        raise SystemExit(code)
+    return job.run

@@ -1,0 +1,75 @@
+"""What a command is: a function of arguments that says what went wrong and returns an exit code."""
+
+import argparse
+import functools
+import signal
+import sys
+from collections.abc import Callable, Sequence
+
+import torch
+
+from specc.documents import Findings, render_text
+from specc_runtime.bench.measure import BenchError
+from specc_runtime.checkpoint import CheckpointError
+from specc_runtime.contract import ContractError
+from specc_runtime.data import DataError, UnreadableImage
+from specc_runtime.distributed import DistributedError
+from specc_runtime.freezing import FreezeError
+from specc_runtime.run import RunError
+from specc_runtime.step import OutOfMemory
+from specc_runtime.tensorfile import TensorFileError
+from specc_runtime.trackers import TrackerError
+from specc_runtime.trainer import TrainingError
+from specc_runtime.verify import VerifyError
+from specc_runtime.weights import WeightsError
+
+Command = Callable[[Sequence[str]], int]
+
+FAULTS = (
+    BenchError,
+    CheckpointError,
+    ContractError,
+    DataError,
+    DistributedError,
+    FreezeError,
+    OutOfMemory,
+    RunError,
+    TensorFileError,
+    TrackerError,
+    TrainingError,
+    UnreadableImage,
+    VerifyError,
+    WeightsError,
+    OSError,
+    torch.OutOfMemoryError,
+)
+"""What a user can mend: said in a line, without a traceback."""
+
+
+def command(function: Command) -> Command:
+    """Make a function of arguments a command: what it raises becomes a message and a code."""
+
+    @functools.wraps(function)
+    def run(argv: Sequence[str]) -> int:
+        try:
+            return function(argv)
+        except Findings as findings:
+            print(render_text(findings.diagnostics), end="", file=sys.stderr)
+        except FAULTS as error:
+            print(f"error: {error}", file=sys.stderr)
+        except SystemExit as leave:  # argparse has said why
+            return int(leave.code or 0)
+        except KeyboardInterrupt:
+            return 128 + signal.SIGINT
+        return 1
+
+    return run
+
+
+def parser_of(name: str, function: Command) -> argparse.ArgumentParser:
+    """A command's parser, which says of it what its docstring says."""
+    return argparse.ArgumentParser(
+        prog=name,
+        description=function.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )

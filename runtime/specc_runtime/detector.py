@@ -1,0 +1,157 @@
+"""A network with what surrounds it: images in, losses or detections out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from specc_runtime import anchors, boxes, decode, losses, matching
+from specc_runtime.contract import (
+    ContractError,
+    Input,
+    Outputs,
+    component,
+    freeze,
+    record,
+)
+from specc_runtime.predictions import Predictions
+
+NEED_CELLS = (
+    boxes.CellCoder,
+    boxes.RootCoder,
+    matching.CellMatch,
+    matching.GridMatch,
+    losses.YOLOLoss,
+    losses.YOLOv1Loss,
+    losses.YOLOv2Loss,
+)
+"""Parts that place objects in the cells of maps."""
+
+
+class Detector(nn.Module):
+    """A network with all that turns pictures into losses or detections.
+
+    Weights are the network's alone: save and load `detector.network`. Anchors and the input's
+    normalisation are buffers that follow the device and are never saved.
+    """
+
+    anchors: Tensor
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: nn.Module, literal: dict[str, Any], num_classes: int) -> None:
+        super().__init__()
+        self.network = network
+        self.num_classes = num_classes
+        self.input = record(Input, literal.get("input"), "input")
+        self.outputs = record(Outputs, literal.get("outputs"), "outputs")
+        self.coder = component(boxes.KINDS, literal.get("coder"), "coder")
+        self.match = component(matching.KINDS, literal.get("match"), "match")
+        self.criterion = component(losses.KINDS, literal.get("loss"), "loss")
+        self.select = component(decode.KINDS, literal.get("select"), "select")
+        make_anchors = component(anchors.KINDS, literal.get("anchors"), "anchors")
+        maps = freeze(literal.get("maps", ()))
+        self.register_buffer("anchors", make_anchors(maps, self.input.size), persistent=False)
+        self.levels = tuple(
+            height * width * count
+            for (height, width), count in zip(maps, make_anchors.per_cell, strict=True)
+        )
+        for name in ("mean", "std"):
+            values = torch.tensor(getattr(self.input, name)).view(3, 1, 1)
+            self.register_buffer(name, values, persistent=False)
+        self._check_parts()
+        self._check_outputs()
+
+    @classmethod
+    def background(cls, literal: Mapping[str, Any]) -> int:
+        """Number of class outputs that are no class of the data. Raises `ContractError`."""
+        return component(losses.KINDS, literal.get("loss"), "loss").background
+
+    def expect(self, preprocess: Mapping[str, Any]) -> None:
+        """Bring images into the form that some weights were trained on, as `Input.preprocess` has it.
+
+        Raises `ContractError`.
+        """
+        literal = {"size": self.input.size, **preprocess}
+        self.input = record(Input, literal, "input")
+        for name, values in (("mean", self.input.mean), ("std", self.input.std)):
+            getattr(self, name).copy_(torch.tensor(values).view(3, 1, 1))
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """The network's input from images (B, 3, H, W), RGB, 0 to 255, of any dtype."""
+        x = images.flip(1) if self.input.channels == "BGR" else images
+        return (x.float() * (self.input.scale / 255.0) - self.mean) / self.std
+
+    def forward(self, images: Tensor) -> Predictions:
+        """What the network says of images (B, 3, H, W) as `normalise` takes them, in float32."""
+        return self.read(self.network(self.normalise(images)))
+
+    def read(self, outputs: Any) -> Predictions:
+        """What the loss reads of the network's outputs. Raises `ContractError`."""
+        columns = {"boxes": 4, "classes": self.num_classes, "centerness": 1, "objectness": 1}
+        shapes = {key: (len(self.anchors), columns[key]) for key in self.criterion.reads}
+        named = {key: self.outputs.name(key, self.criterion) for key in shapes}
+        return Predictions(*(rows(outputs, named[key], shape) for key, shape in shapes.items()))
+
+    def losses(
+        self, images: Tensor, targets: Tensor, labels: Tensor, *, bf16: bool = False
+    ) -> dict[str, Tensor]:
+        """The parts of the loss of images (B, 3, H, W), boxes (B, M, 4) and labels (B, M).
+
+        `bf16` computes the network's convolutions in bfloat16; the loss is always in float32.
+        """
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=bf16):
+            predictions = self(images)
+        return self.loss(predictions, targets, labels)
+
+    def loss(self, predictions: Predictions, targets: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """The parts of the loss, to be summed, given boxes (B, M, 4) and labels (B, M).
+
+        Labels count classes from 0 without background; -1 is padding.
+        """
+        assigned = self.match(self.anchors, targets, labels)
+        return self.criterion(predictions, assigned, self.coder, self.anchors)
+
+    def detect(self, predictions: Predictions) -> decode.Detections:
+        """The boxes found, in pixels of the network's input, clipped to it."""
+        few, levels = self.select.shortlist(self.criterion, predictions, self.levels)
+
+        def found(chosen: Tensor) -> Tensor:
+            at = few.gather(1, chosen)
+            offsets, anchors = predictions.at(at).offsets, self.anchors[at]
+            return boxes.clip(self.coder.decode(offsets, anchors), self.input.size)
+
+        return self.select(found, self.criterion.scores(predictions.at(few)), levels)
+
+    def _check_parts(self) -> None:
+        """Anchors must have the cells, and outputs the keys, that other parts need."""
+        for part in (self.coder, self.match, self.criterion):
+            if isinstance(part, NEED_CELLS) and self.anchors.shape[1] == 4:
+                kind = type(part).__name__
+                raise ContractError(f"DETECTOR: {kind} needs anchors with cells: BoxPriors")
+        for key in self.criterion.reads:
+            self.outputs.name(key, self.criterion)
+
+    def _check_outputs(self) -> None:
+        """Run the network on the meta device: names and shapes of its outputs must fit.
+
+        On two images, since a norm in training takes more than one value of each channel.
+        """
+        images = torch.empty(2, 3, *self.input.size, device="meta")
+        tensors = {**dict(self.network.named_parameters()), **dict(self.network.named_buffers())}
+        on_meta = {name: value.to("meta") for name, value in tensors.items()}
+        self.read(torch.func.functional_call(self.network, on_meta, (images,)))
+
+
+def rows(outputs: Any, name: str, shape: tuple[int, int]) -> Tensor:
+    """A network's output (B, *shape), in float32 at least. Raises `ContractError` where it is not one."""
+    value = getattr(outputs, name, None)
+    if not isinstance(value, Tensor):
+        raise ContractError(f"DETECTOR: outputs names {name!r}, which the network lacks")
+    if value.shape[1:] != shape:
+        raise ContractError(
+            f"DETECTOR: the anchors need {name} of shape (N, {shape[0]}, {shape[1]}), "
+            f"the network gives (N, {', '.join(map(str, value.shape[1:]))})"
+        )
+    return value.to(torch.promote_types(value.dtype, torch.float32))

@@ -1,0 +1,118 @@
+"""What people see of a run while it runs: a moving bar on a terminal, plain lines elsewhere."""
+
+import importlib.util
+import math
+import sys
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
+
+
+class Status(NamedTuple):
+    """Where a run stands, over the steps since the last status.
+
+    `score` is the best mAP so far, NaN before the first; `memory` the most that was used on a GPU, in
+    bytes, 0 on a CPU.
+    """
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    losses: Mapping[str, float]
+    lr: float
+    images_per_second: float
+    score: float = math.nan
+    memory: int = 0
+
+    def line(self, left: float) -> str:
+        """The status in one line, with the seconds that are left."""
+        return f"{self.place}  {self.figures}  {clock(left)} left"
+
+    @property
+    def place(self) -> str:
+        """How far the run has come."""
+        return f"epoch {self.epoch + 1}/{self.epochs}  step {self.step:,}/{self.steps:,}"
+
+    @property
+    def figures(self) -> str:
+        """How well and how fast it goes."""
+        parts = ", ".join(f"{name} {value:.3f}" for name, value in self.losses.items())
+        score = "" if math.isnan(self.score) else f"  best mAP {self.score:.4f}"
+        memory = f"  {self.memory / 2**30:.1f} GiB" if self.memory else ""
+        return (
+            f"loss {sum(self.losses.values()):.3f} ({parts})  lr {self.lr:.2e}  "
+            f"{self.images_per_second:,.0f} images/s{score}{memory}"
+        )
+
+
+class Display(Protocol):
+    """Shows a run to people."""
+
+    def show(self, status: Status, left: float) -> None:
+        """Show where the run stands, and that so many seconds are left."""
+        ...
+
+    def say(self, text: str) -> None:
+        """Say something that stays on the screen."""
+        ...
+
+    def close(self) -> None:
+        """Leave the screen in order."""
+        ...
+
+
+class Lines:
+    """Plain lines, for files and pipes."""
+
+    def show(self, status: Status, left: float) -> None:
+        self.say(status.line(left))
+
+    def say(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        pass
+
+
+class Bar:
+    """A bar that moves, and the figures below it.
+
+    For where standard error is a terminal and `rich` is there to draw it.
+    """
+
+    def __init__(self) -> None:
+        from rich.console import Console, Group
+        from rich.live import Live
+        from rich.progress import BarColumn, Progress, TextColumn
+        from rich.text import Text
+
+        text = TextColumn("{task.description}", markup=False)
+        self._progress = Progress(BarColumn(bar_width=20), text)
+        self._task = self._progress.add_task("starting", total=None)
+        self._figures = Text()
+        self._live = Live(Group(self._progress, self._figures), console=Console(stderr=True))
+        self._live.start()
+
+    def show(self, status: Status, left: float) -> None:
+        where = f"{status.place}  {clock(left)} left"
+        self._progress.update(
+            self._task, completed=status.step, total=status.steps, description=where
+        )
+        self._figures.plain = status.figures
+
+    def say(self, text: str) -> None:
+        self._live.console.print(text, highlight=False, markup=False)
+
+    def close(self) -> None:
+        self._live.stop()
+
+
+def display() -> Display:
+    """A bar on a terminal, lines elsewhere."""
+    return Bar() if sys.stderr.isatty() and importlib.util.find_spec("rich") else Lines()
+
+
+def clock(seconds: float) -> str:
+    """Hours, minutes and seconds, as 1:02:03."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"

@@ -1,0 +1,133 @@
+"""Several processes, the ranks, that train one model together, as `torchrun` starts them.
+
+Each holds the whole model and computes its share of every batch. Tensors are exchanged where they lie,
+by NCCL between GPUs and by Gloo elsewhere; what hosts tell one another goes by Gloo and waits for no
+device. A process by itself is rank 0 of 1, and each function here gives it back what it gave.
+"""
+
+import os
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+T = TypeVar("T")
+
+PATIENCE = timedelta(minutes=10)
+"""How long a rank waits for another: rank 0 may be scoring."""
+
+
+class DistributedError(Exception):
+    """The ranks cannot work together; the message says why."""
+
+
+@contextmanager
+def joined() -> Generator[None]:
+    """Within this, the processes that `torchrun` started are the ranks of one run.
+
+    Each computes on the GPU of its local rank, or all on the CPU. Raises `DistributedError`.
+    """
+    if not dist.is_torchelastic_launched() or dist.is_initialized():
+        yield
+        return
+    gpus = torch.cuda.device_count()
+    if gpus:
+        local = int(os.environ["LOCAL_RANK"])
+        if local >= gpus:
+            raise DistributedError(f"a process for each GPU: --nproc-per-node {gpus} at most")
+        torch.cuda.set_device(local)
+    with _peers():
+        dist.init_process_group("cpu:gloo,cuda:nccl" if gpus else "gloo", timeout=PATIENCE)
+    yield
+    dist.destroy_process_group()  # after an error the others may be past answering
+
+
+def rank() -> int:
+    """Which of the processes this is, from 0; rank 0 writes and speaks for all."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def world() -> int:
+    """How many processes there are."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def leads() -> bool:
+    """Whether this is rank 0."""
+    return rank() == 0
+
+
+@torch.no_grad()
+def add_up(tensors: Sequence[Tensor]) -> None:
+    """Make each of these tensors, of one type, the sum of those of all ranks.
+
+    The result is the same on all ranks, to the last bit. Raises `DistributedError`.
+    """
+    if world() == 1:
+        return
+    flat = torch.cat([tensor.flatten() for tensor in tensors])
+    with _peers():
+        dist.all_reduce(flat)
+    sums = torch.split_with_sizes(flat, [tensor.numel() for tensor in tensors])
+    shaped = [total.view_as(tensor) for total, tensor in zip(sums, tensors, strict=True)]
+    torch._foreach_copy_(list(tensors), shaped)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
+
+
+def most(number: int) -> int:
+    """The greatest of all ranks' numbers. Raises `DistributedError`."""
+    if world() == 1:
+        return number
+    numbers = torch.tensor(number)
+    with _peers():
+        dist.all_reduce(numbers, dist.ReduceOp.MAX)
+    return int(numbers)
+
+
+def gathered(value: T) -> list[T]:
+    """All ranks' values, in their order. Raises `DistributedError`."""
+    if world() == 1:
+        return [value]
+    values: list[T] = [value] * world()
+    with _peers():
+        dist.all_gather_object(values, value)
+    return values
+
+
+@contextmanager
+def alike(kind: type[Exception]) -> Generator[None]:
+    """What is raised within on any rank, if it is of this kind, is raised on all."""
+    raised: Exception | None = None
+    try:
+        yield
+    except kind as error:
+        raised = error
+    if most(raised is not None):
+        raise raised or kind("on another rank")
+
+
+def launch() -> str:
+    """What `torchrun` calls the processes that it starts, and starts again: its `--rdzv-id`, or empty."""
+    return os.environ.get("TORCHELASTIC_RUN_ID", "")
+
+
+def starts_again(name: str | None) -> bool:
+    """Whether this may be what `torchrun` started before under this name.
+
+    What was given no name is called `none`, and known by being started again after a failure.
+    """
+    again = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+    return name == launch() != "" and (again or name != "none")
+
+
+@contextmanager
+def _peers() -> Generator[None]:
+    """Say what PyTorch's many errors mean here: there is nobody at the other end."""
+    try:
+        yield
+    except RuntimeError as error:
+        reason = str(error).partition(". ")[0]
+        raise DistributedError(f"another process of this run is lost: {reason}") from error

@@ -1,0 +1,155 @@
+"""Detectors of two stages: one proposes regions, the other says what they are."""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from specc_runtime import boxes, decode, losses, matching, sampling
+from specc_runtime.contract import ContractError, Outputs, component, record
+from specc_runtime.detector import Detector, rows
+from specc_runtime.predictions import Predictions
+
+SMALLEST = 1e-2
+"""Least width and height of a box that is found, in pixels of the network's input, as in torchvision."""
+
+KINDS: dict[str, dict[str, Any]] = {
+    "match": {"IoUMatch": matching.IoUMatch},
+    "sample": sampling.KINDS,
+    "coder": {"BoxCoder": boxes.BoxCoder, "BoxLinearCoder": boxes.BoxLinearCoder},
+    "loss": losses.OF_REGIONS,
+}
+"""The parts of a second stage, by slot and `kind`."""
+
+
+@dataclass(frozen=True)
+class Regions:
+    """What a second stage makes of regions: the part `regions` of the literal.
+
+    `proposals` is the value that the network's `stages` hand on, and that is exchanged for drawn
+    regions in training. For each stage in turn, `stages` has the names of what it hands on.
+    """
+
+    proposals: str
+    stages: dict[str, tuple[str, ...]]
+    outputs: Outputs
+    match: matching.IoUMatch
+    sample: sampling.Sample
+    coder: boxes.BoxCoder | boxes.BoxLinearCoder
+    loss: losses.FastRCNNLoss
+
+    @classmethod
+    def of(cls, literal: Mapping[str, Any]) -> "Regions":
+        """The part of a literal, read. Raises `ContractError`."""
+        part = dict(literal["regions"])
+        part["outputs"] = record(Outputs, part.get("outputs"), "regions.outputs")
+        for slot, kinds in KINDS.items():
+            part[slot] = component(kinds, part.get(slot), f"regions.{slot}")
+        return record(cls, part, "regions")
+
+
+class TwoStageDetector(Detector):
+    """A detector whose second stage judges regions: Ren et al., Faster R-CNN, NeurIPS 2015.
+
+    Its first stage is a detector of one class, *object*, whose best boxes are the regions. In
+    training some of them are drawn, so the network's stages run one by one, and what is drawn is put
+    in the regions' place. No gradient flows through them.
+    """
+
+    def __init__(self, network: nn.Module, literal: dict[str, Any], num_classes: int) -> None:
+        super().__init__(network, literal, num_classes)
+        self.regions = Regions.of(literal)
+        self._takes = _parameters(network, self.regions.stages)
+        (self._input,) = inspect.signature(network.forward).parameters
+        proposals, stages = self.regions.proposals, self.regions.stages
+        names = list(stages)
+        ends = [end for end, name in enumerate(names[:-1], 1) if proposals in stages[name]]
+        if not ends:
+            raise ContractError(
+                f"DETECTOR: regions.proposals is {proposals!r}, which no stage but the last hands on"
+            )
+        self._first, self._second = names[: ends[0]], names[ends[0] :]
+
+    @classmethod
+    def background(cls, literal: Mapping[str, Any]) -> int:
+        """Number of class outputs that are no class of the data. Raises `ContractError`."""
+        return Regions.of(literal).loss.background
+
+    def forward(self, images: Tensor) -> Predictions:
+        """What the second stage says of the regions that the first proposes, in float32."""
+        values = self._propose(images)
+        return self._of_regions(self._run(self._second, values), values)
+
+    def losses(
+        self, images: Tensor, targets: Tensor, labels: Tensor, *, bf16: bool = False
+    ) -> dict[str, Tensor]:
+        """The parts of both stages' losses, for images (B, 3, H, W) with boxes (B, M, 4), labels (B, M).
+
+        `bf16` computes the network's layers in bfloat16; the loss is always in float32.
+        """
+        part = self.regions
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=bf16):
+            values = self._propose(images)
+            drawn = part.sample(values[part.proposals], targets, labels, part.match)
+            values[part.proposals] = drawn.regions
+            outputs = self._run(self._second, values)
+        of_anchors = self.loss(self.read(outputs), targets, labels)
+        said = self._of_regions(outputs, values)
+        return of_anchors | part.loss(said, drawn.assigned, part.coder, drawn.regions)
+
+    def detect(self, predictions: Predictions) -> decode.Detections:
+        """The boxes found, in pixels of the network's input, clipped to it."""
+        if predictions.regions is None:
+            raise ValueError("these predictions are not of regions")
+        scores = self.regions.loss.scores(predictions)
+        offsets = predictions.offsets.reshape(*scores.shape[:2], -1, 4)[:, :, -scores.shape[2] :]
+        found = self.regions.coder.decode(offsets, predictions.regions[:, :, None])
+        found = boxes.clip(found, self.input.size)
+        is_large = (found[..., 2:] - found[..., :2] >= SMALLEST).all(dim=-1)
+        is_real = boxes.area(predictions.regions)[..., None] > 0
+        scores = scores.where(is_large & is_real, 0.0)
+        return self.select(found, scores, (scores.shape[1],))
+
+    def _of_regions(self, outputs: Any, values: Mapping[str, Any]) -> Predictions:
+        """What the second stage says of the regions. Raises `ContractError`."""
+        regions: Tensor = values[self.regions.proposals]
+        names, loss, classes = self.regions.outputs, self.regions.loss, self.num_classes
+        offsets = rows(outputs, names.boxes, (regions.shape[1], 4 * classes))
+        logits = rows(outputs, names.name("classes", loss), (regions.shape[1], classes))
+        return Predictions(offsets, logits, regions=regions)
+
+    def _propose(self, images: Tensor) -> dict[str, Any]:
+        """All values that are known once there are proposals, by name."""
+        values: dict[str, Any] = {self._input: self.normalise(images)}
+        self._run(self._first, values)
+        return values
+
+    def _run(self, stages: Sequence[str], values: dict[str, Any]) -> Any:
+        """Run stages in turn, and add to `values` what they hand on; what the last one gives."""
+        given: Any = None
+        for name in stages:
+            given = getattr(self.network, name)(*(values[taken] for taken in self._takes[name]))
+            handed = self.regions.stages[name]
+            values.update(zip(handed, given if len(handed) > 1 else (given,), strict=False))
+        return given
+
+    def _check_outputs(self) -> None:
+        """Leave it to `read`: proposals are as many as the data make them, which the meta device cannot know."""
+
+
+def _parameters(network: nn.Module, stages: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """What each stage of a network takes. Raises `ContractError` where no stage before hands it on."""
+    known = set(inspect.signature(network.forward).parameters)
+    taken: dict[str, list[str]] = {}
+    for name, handed in stages.items():
+        stage = getattr(network, name, None)
+        if not callable(stage):
+            raise ContractError(f"DETECTOR: stages names {name!r}, which the network lacks")
+        taken[name] = list(inspect.signature(stage).parameters)
+        for missing in (given for given in taken[name] if given not in known):
+            raise ContractError(f"DETECTOR: no stage before {name!r} hands on {missing!r}")
+        known.update(handed)
+    return taken

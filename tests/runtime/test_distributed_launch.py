@@ -1,0 +1,124 @@
+"""Runs under `torchrun`: who writes, who speaks, and what comes of a process that is killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from specc_runtime import distributed
+from specc_runtime.data import synth
+from specc_runtime.reproduce import compare_metrics, compare_weights
+from specc_runtime.run import Run, RunError
+from specc_runtime.session import Job, start
+
+from .ranks import PATIENCE, together
+from .training import RECIPE, TINY
+
+EPOCHS = 3
+RECIPE = replace(RECIPE, epochs=EPOCHS, checkpoint_every=4, workers=1, evaluate_every=2, cache=1)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Small images: 42 to train on, 10 batches."""
+    folder = tmp_path_factory.mktemp("data")
+    synth.write(folder, images=60, size=(64, 64))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, data):
+    """The run of two ranks that nothing befell."""
+    folder = tmp_path_factory.mktemp("whole")
+    run = Run(folder / "run")
+    assert together(lambda: start(Job(run, TINY, RECIPE, data, "train", "val")), folder) == [0, 0]
+    return run
+
+
+def torchrun(folder: Path, data: Path, *options: str) -> subprocess.Popen:
+    """`torchrun` with two processes that train."""
+    recipe = folder.parent / "recipe.yaml"
+    recipe.write_text(RECIPE.as_yaml())
+    train = ["train", str(TINY), "--data", str(data), "--recipe", str(recipe), "-o", str(folder)]
+    return subprocess.Popen(
+        [
+            *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
+            *("--nproc-per-node", "2", *options, "-m", "specc_runtime", *train),
+        ],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def process_of(launcher: subprocess.Popen, rank: int) -> int:
+    """The process that `torchrun` started as a rank."""
+    children = Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
+    mine = f"\0RANK={rank}\0".encode()
+    (found,) = [c for c in children if mine in Path(f"/proc/{c}/environ").read_bytes()]
+    return int(found)
+
+
+def wait_for_a_checkpoint(run: Run, launcher: subprocess.Popen) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not any(run.checkpoints.glob("step-*")):
+        assert launcher.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_only_the_same_command_under_the_same_name_goes_on(whole, monkeypatch):
+    began = json.loads(whole.about.read_text())
+    monkeypatch.setattr("sys.argv", began["command"])
+    assert not whole.is_restarted()
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "tests")
+    assert began["launch"] == "tests" and whole.is_restarted()
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "others")
+    assert not whole.is_restarted()
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "tests")
+    monkeypatch.setattr("sys.argv", [*began["command"], "seed=1"])
+    with pytest.raises(RunError, match="holds a run"):
+        whole.require_new()
+
+
+@pytest.mark.parametrize(("count", "goes_on"), [("0", False), ("1", True)])
+def test_a_launch_without_a_name_goes_on_after_a_failure_alone(monkeypatch, count, goes_on):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", count)
+    assert distributed.starts_again("none") is goes_on
+
+
+def test_a_killed_process_costs_what_came_after_the_last_checkpoint(tmp_path, data, whole):
+    run = Run(tmp_path / "run")
+    launcher = torchrun(run.path, data, "--max-restarts", "1")
+    wait_for_a_checkpoint(run, launcher)
+    os.kill(process_of(launcher, 1), signal.SIGKILL)
+    _, said = launcher.communicate(timeout=PATIENCE)
+    assert launcher.returncode == 0, said
+    assert compare_metrics(run, whole) == []
+    assert compare_weights(run, whole) == []
+    assert said.count("train: 42 images") == 2  # by rank 0 alone, once after each start
+    about = json.loads(run.about.read_text())
+    assert about["processes"] == 2
+    assert about["launch"]
+    assert (run.path / "report.html").exists()
+
+
+def test_a_batch_system_that_ends_the_launcher_leaves_a_checkpoint(tmp_path, data, whole):
+    run = Run(tmp_path / "run")
+    launcher = torchrun(run.path, data)
+    wait_for_a_checkpoint(run, launcher)
+    launcher.send_signal(signal.SIGTERM)
+    _, said = launcher.communicate(timeout=PATIENCE)
+    assert f"--resume {run.path}` goes on" in said
+    last = max(run.checkpoints.glob("step-*")).name
+    logged = json.loads(run.metrics.read_text().splitlines()[-1])
+    assert int(last.removeprefix("step-")) == logged["step"] < 10 * EPOCHS
+    resumed = together(lambda: start(Job.of_run(run.path, ())), tmp_path / "resumed")
+    assert resumed == [0, 0]
+    assert compare_weights(run, whole) == []

@@ -1,0 +1,93 @@
+"""Detection looks closely at few anchors: it finds what a look at all of them finds."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torchvision.ops import nms
+
+from specc_runtime import losses
+from specc_runtime.boxes import BoxCoder, clip
+from specc_runtime.decode import NMS, LevelNMS, TopNMS
+from specc_runtime.detector import Detector
+from specc_runtime.predictions import Predictions
+
+from .one_stage import MAPS, RETINANET, SIZE, levels
+
+torch.set_num_threads(1)
+
+START = RETINANET(MAPS, SIZE).double()
+LEVELS = levels(RETINANET)
+CODER = BoxCoder()
+
+
+def random_predictions(seed, background=0.0):
+    """What a network of 6 outputs says of 3 pictures, of the last one little."""
+    torch.manual_seed(seed)
+    logits = torch.randn(3, len(START), 6, dtype=torch.float64) * 3
+    logits[..., 0] += background
+    logits[2] -= 12
+    confidence = torch.randn(3, len(START), 1, dtype=torch.float64)
+    return Predictions(torch.randn(3, len(START), 4, dtype=torch.float64), logits, confidence)
+
+
+def detect(said, loss, select):
+    """`Detector.detect`, without the network."""
+    parts = {"criterion": loss, "select": select, "coder": CODER, "anchors": START}
+    rest = {"levels": LEVELS, "input": SimpleNamespace(size=SIZE)}
+    return Detector.detect(SimpleNamespace(**parts, **rest), said)
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("background", [0.0, 8.0])
+@pytest.mark.parametrize(
+    "kind", ["MultiBoxLoss", "FocalLoss", "FCOSLoss", "YOLOLoss", "YOLOv2Loss"]
+)
+@pytest.mark.parametrize(
+    "select",
+    [
+        NMS(score=0.3, per_class=30, keep=40),
+        NMS(score=0.01, per_class=400, keep=5),
+        LevelNMS(score=0.3, per_map=50, keep=40),
+        LevelNMS(score=0.05, per_map=1000, keep=300),
+        TopNMS(score=0.0, best=100, keep=20),
+    ],
+)
+def test_few_anchors_give_what_all_anchors_give(select, kind, background, seed):
+    said, loss = random_predictions(seed, background), losses.KINDS[kind]()
+    found = detect(said, loss, select)
+    boxes = clip(CODER.decode(said.offsets, START), SIZE)
+    expected = select(boxes, loss.scores(said), LEVELS)
+    assert found.counts[0] > 0
+    assert torch.equal(found.counts, expected.counts)
+    assert torch.equal(found.labels, expected.labels)
+    torch.testing.assert_close(found.scores, expected.scores, rtol=0, atol=1e-12)
+    torch.testing.assert_close(found.boxes, expected.boxes, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", losses.KINDS)
+def test_the_best_score_is_the_best_classs_and_none_is_above_the_bound(kind):
+    said, loss = random_predictions(3), losses.KINDS[kind]()
+    best = loss.scores(said).amax(dim=2)
+    torch.testing.assert_close(loss.best(said), best, rtol=0, atol=1e-12)
+    assert (loss.bound(said) >= best - 1e-12).all()
+
+
+def test_few_anchors_are_looked_at():
+    said = random_predictions(0, background=12.0)
+    few, counts = NMS(score=0.5).shortlist(losses.MultiBoxLoss(), said, LEVELS)
+    assert counts == (few.shape[1],) and few.shape[1] < len(START) / 10
+    few, counts = LevelNMS(per_map=7).shortlist(losses.FocalLoss(), said, LEVELS)
+    assert list(counts) == [min(7, level) for level in LEVELS] and few.shape[1] == sum(counts)
+
+
+def test_where_the_best_cover_each_other_the_others_are_settled_too():
+    # The 30 best lie on one another, so twice what is kept does not suffice.
+    torch.manual_seed(0)
+    corner = torch.cat((torch.rand(30, 2), torch.rand(60, 2) * 500), dim=0)
+    boxes, scores = torch.cat((corner, corner + 20), dim=1), torch.linspace(0.9, 0.1, 90)
+    expected = nms(boxes, scores, 0.45)[:10]
+    assert expected[1] >= 30
+    for select in (NMS(keep=10), LevelNMS(keep=10, iou=0.45), TopNMS(keep=10, iou=0.45)):
+        found = select(boxes[None], scores[None, :, None], (90,))
+        assert torch.equal(found.boxes[0], boxes[expected])

@@ -1,0 +1,94 @@
+"""Training starts where the references start it: every tensor, drawn a few times from both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import pytest
+import timm
+import torch
+from effdet import EfficientDet, get_efficientdet_config
+from parity import SPECS, emitted
+from torch import Tensor, nn
+from torchvision import models
+from torchvision.models import detection
+from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
+
+import specc
+
+torch.set_num_threads(1)
+
+SEEDS = 2
+SIGMAS = 6
+
+
+def without_weights(make: Callable[..., nn.Module]) -> Callable[[], nn.Module]:
+    return lambda: make(weights=None, weights_backbone=None)
+
+
+def pyramid() -> nn.Module:
+    return resnet_fpn_backbone(backbone_name="resnet18", weights=None, norm_layer=nn.BatchNorm2d)
+
+
+def effdet_d0() -> nn.Module:
+    return EfficientDet(get_efficientdet_config("tf_efficientdet_d0"), pretrained_backbone=False)
+
+
+class Case(NamedTuple):
+    """A reference, the name of its weights in the spec, and which of its tensors are looked at."""
+
+    make: Callable[[], nn.Module]
+    weights: str = "torchvision"
+    below: tuple[str, ...] = ("",)
+
+
+CASES = {
+    "resnet:resnet18": Case(models.resnet18),
+    "mobilenet_v3:small": Case(models.mobilenet_v3_small),
+    "efficientnet:b0": Case(models.efficientnet_b0),
+    "efficientnet:tf_b0": Case(lambda: timm.create_model("tf_efficientnet_b0"), "timm"),
+    "fpn_resnet:resnet18": Case(pyramid),
+    "efficientdet:d0": Case(effdet_d0, "effdet"),
+    "retinanet_resnet50_fpn:v1": Case(without_weights(detection.retinanet_resnet50_fpn)),
+    "retinanet_resnet50_fpn:v2": Case(without_weights(detection.retinanet_resnet50_fpn_v2)),
+    "fcos_resnet50_fpn": Case(without_weights(detection.fcos_resnet50_fpn)),
+    "faster_rcnn_resnet50_fpn": Case(without_weights(detection.fasterrcnn_resnet50_fpn)),
+    # Without a trained backbone, torchvision draws that as it draws the rest.
+    "ssdlite320_mobilenet_v3": Case(
+        without_weights(detection.ssdlite320_mobilenet_v3_large), below=("backbone.extra.", "head.")
+    ),
+}
+
+
+def drawn(make: Callable[[], nn.Module], first_seed: int) -> Iterator[tuple[str, Tensor]]:
+    """Yield each tensor's name, and what it begins with under some seeds."""
+    states: list[dict[str, Tensor]] = []
+    for seed in range(first_seed, first_seed + SEEDS):
+        torch.manual_seed(seed)
+        states.append(make().state_dict())
+    for name in states[0]:
+        yield name, torch.stack([state[name] for state in states]).double()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_begins_as_its_reference(name: str) -> None:
+    """Constants are equal; of what is drawn, mean and spread are, within six of their own errors."""
+    case = CASES[name]
+    stem, _, variant = name.partition(":")
+    spec = f"{SPECS / stem}.yaml{':' * bool(variant)}{variant}"
+    table = specc.compile(spec).weights[case.weights]
+    ours = dict(drawn(lambda: emitted(name), 0))
+    looked_at = 0
+    for key, theirs in drawn(case.make, 1000):
+        if key not in table or not key.startswith(case.below):
+            continue
+        mine = ours[table[key]].reshape(theirs.shape)
+        looked_at += 1
+        if theirs.min() == theirs.max():
+            assert torch.equal(mine, theirs), key
+            continue
+        spread, error = theirs.std(), SIGMAS * theirs.numel() ** -0.5
+        assert abs(mine.mean() - theirs.mean()) <= 2**0.5 * error * spread, key
+        assert abs(mine.std() / spread - 1) <= error, key
+    assert looked_at > 10
