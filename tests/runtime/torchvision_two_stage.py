@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.faster_rcnn import FasterRCNN, FastRCNNPredictor, TwoMLPHead
@@ -12,6 +14,10 @@ from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead
 from torchvision.ops import MultiScaleRoIAlign
 
 from specc_runtime.detector import Detector
+from specc_runtime.matching import UNDECIDED
+from specc_runtime.sampling import Drawn
+
+LIGHT = Path(__file__).parents[2] / "generated" / "faster_rcnn_light.py"
 
 PARTS = {
     "rpn.head.conv.0.0": "rpn.head.conv.0.0",
@@ -23,6 +29,18 @@ PARTS = {
     "roi_heads.box_predictor.bbox_pred": "box.deltas",
 }
 """Our layers behind the features, by torchvision's names."""
+
+
+def masks(drawn: Drawn, anchors: int) -> list[Tensor]:
+    """What was drawn of each picture, as masks of its anchors."""
+    found = torch.zeros(len(drawn.places), anchors, dtype=torch.bool)
+    return list(found.scatter(1, drawn.places, drawn.counts))
+
+
+def of_real(labels: Tensor, drawn: Drawn) -> list[Tensor]:
+    """What was drawn, as masks of the regions that torchvision has: those with an area."""
+    found = zip(masks(drawn, labels.shape[1]), labels, strict=True)
+    return [mask[of != UNDECIDED] for mask, of in found]
 
 
 class Replay:

@@ -110,7 +110,7 @@ def test_faster_rcnn() -> None:
     ours.rpn.head.objectness.weight.data *= 0.1
     state = ours.state_dict()
     theirs, head = vgg("faster_rcnn_vgg16", state), RPNHead(512, 9).double()
-    names = {"conv.0.0": "conv", "cls_logits": "objectness", "bbox_pred": "deltas"}
+    names = {"conv.0.0": "conv.0.0", "cls_logits": "objectness", "bbox_pred": "deltas"}
     head.load_state_dict(
         {f"{t}.{p}": state[f"rpn.head.{o}.{p}"] for t, o in names.items() for p in PARTS}
     )

@@ -81,6 +81,7 @@ class FCOSLoss(Loss):
     """
 
     outputs = ("boxes", "classes", "centerness")
+    beside: ClassVar = {"match": ("CenterSampling",)}
     needs_prior = True
 
     alpha: float = number(

@@ -107,9 +107,10 @@ def test_an_output_that_the_loss_does_not_read_is_left_out(tmp_path: Path) -> No
 
 
 def test_a_loss_that_reads_the_centerness_needs_it(tmp_path: Path) -> None:
-    text = SPEC.replace("FocalLoss()", "FCOSLoss()").replace("detector:", "«detector»:")
+    spec = SPEC.replace("IoUMatch()", "CenterSampling()")
+    text = spec.replace("FocalLoss()", "FCOSLoss()").replace("detector:", "«detector»:")
     check(tmp_path, Fault("E0202", text, "add `centerness:` with the name of an output"))
-    named = SPEC.replace("FocalLoss()", "FCOSLoss()\n  centerness: «conf»")
+    named = spec.replace("FocalLoss()", "FCOSLoss()\n  centerness: «conf»")
     found = check(tmp_path, Fault("E0505", named, "`PerBox(1)`"))
     assert found.message == "`centerness` has 3 columns, but an anchor has 1"
 
@@ -161,6 +162,14 @@ def test_the_coder_of_yolo_needs_its_match_and_loss(
 ) -> None:
     found = check(tmp_path, Fault("E0508", YOLO.replace(given, f"«{instead}»"), help))
     assert found.labels[1].span.text == "CellCoder()"
+
+
+def test_center_ness_needs_centres_inside(tmp_path: Path) -> None:
+    text = YOLO.replace("CellCoder()", "BoxLinearCoder()").replace(
+        "YOLOLoss()\n  objectness: objectness", "FCOSLoss()\n  centerness: objectness"
+    )
+    help = "`match: CenterSampling()`, or choose another `loss`"
+    check(tmp_path, Fault("E0508", text.replace("CellMatch()", "«IoUMatch()»"), help))
 
 
 YOLOV1 = (
