@@ -14,6 +14,7 @@ from typing import TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed import PrefixStore, rendezvous  # pyright: ignore[reportPrivateImportUsage]
 
 T = TypeVar("T")
 
@@ -41,9 +42,21 @@ def joined() -> Generator[None]:
             raise DistributedError(f"a process for each GPU: --nproc-per-node {gpus} at most")
         torch.cuda.set_device(local)
     with _peers():
-        dist.init_process_group("cpu:gloo,cuda:nccl" if gpus else "gloo", timeout=PATIENCE)
+        _join("cpu:gloo,cuda:nccl" if gpus else "gloo")
     yield
     dist.destroy_process_group()  # after an error the others may be past answering
+
+
+def _join(backend: str) -> None:
+    """Meet the other ranks, by what they tell in the store that `torchrun` keeps for them.
+
+    It keeps that store when it starts the ranks again, with the addresses of those that died: a rank
+    that is too quick would call them. So each start has names of its own there.
+    """
+    store, number, count = next(rendezvous("env://", timeout=PATIENCE))  # pyright: ignore[reportUnknownMemberType]
+    restarts = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    names = PrefixStore(f"specc/{restarts}/{count}", store)
+    dist.init_process_group(backend, store=names, rank=number, world_size=count, timeout=PATIENCE)
 
 
 def rank() -> int:

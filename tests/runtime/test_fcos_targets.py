@@ -97,7 +97,7 @@ def test_a_batch_without_objects_has_finite_gradients():
     said = random_predictions(2, len(ANCHORS), central=True)
     losses = loss(said, torch.zeros(2, 3, 4).double(), torch.full((2, 3), NOTHING))
     assert losses["bbox_regression"] == losses["bbox_ctrness"] == 0
-    gradients = torch.autograd.grad(sum(losses.values()), said)
+    gradients = torch.autograd.grad(sum(losses.values()), said[:3])
     assert all(gradient.isfinite().all() for gradient in gradients)
 
 

@@ -43,7 +43,7 @@ def settled(value: Any, known: Known) -> Any:
         return tuple(items) if isinstance(value, tuple) else items
     if not isinstance(value, Traced):
         return value
-    value = substitute(value, known) if isinstance(value, int) else value
+    value = substitute(value, known)
     return value if is_open(value) else plain(value)
 
 

@@ -49,6 +49,7 @@ __all__ = [
 
 
 T = TypeVar("T")
+Number = TypeVar("Number", int, float)
 
 LARGEST_FORMULA = 64
 """Names, numbers and operations of a formula that a reader of the emitted class still follows."""
@@ -114,20 +115,21 @@ def _rewrite(expression: Expression, change: Callable[[Name], Expression]) -> Ex
             return expression
 
 
-def substitute(value: int, replacements: MappingType[str, object]) -> int:
+def substitute(value: Number, replacements: MappingType[str, object]) -> Number:
     """Rewrite a traced number in terms of the caller's names; without a way to, it is a number.
 
     A formula that still names something of the inner module afterwards is dropped, since the
     caller cannot write it; so is one that has grown too long.
     """
-    if not isinstance(value, TracedInt):
+    if not isinstance(value, Traced):
         return value
+    number = cast("Number", plain(value))
     if not names_in(value.formula) <= replacements.keys():
-        return int(value)
+        return number
     rewritten = fold(_rewrite(value.formula, lambda name: formula(replacements[name.id])))
     if size(rewritten) > LARGEST_FORMULA:
-        return int(value)
-    return outside_turns(cast("int", traced(int(value), rewritten)))
+        return number
+    return outside_turns(cast("Number", traced(number, rewritten)))
 
 
 def at_turn(expression: Expression, number: int) -> Expression:
