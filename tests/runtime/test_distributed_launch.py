@@ -41,20 +41,28 @@ def whole(tmp_path_factory, data):
     return run
 
 
-def torchrun(folder: Path, data: Path, *options: str) -> subprocess.Popen:
-    """`torchrun` with two processes that train."""
-    recipe = folder.parent / "recipe.yaml"
-    recipe.write_text(RECIPE.as_yaml())
-    train = ["train", str(TINY), "--data", str(data), "--recipe", str(recipe), "-o", str(folder)]
-    return subprocess.Popen(
-        [
+@pytest.fixture
+def torchrun():
+    """Starts `torchrun` with two processes that train; what still runs afterwards is ended."""
+    started: list[subprocess.Popen] = []
+
+    def start(folder: Path, data: Path, *options: str) -> subprocess.Popen:
+        recipe = folder.parent / "recipe.yaml"
+        recipe.write_text(RECIPE.as_yaml())
+        given = ["--data", str(data), "--recipe", str(recipe), "-o", str(folder)]
+        command = [
             *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
-            *("--nproc-per-node", "2", *options, "-m", "specc_runtime", *train),
-        ],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+            *("--nproc-per-node", "2", *options, "-m", "specc_runtime", "train", str(TINY), *given),
+        ]
+        threads = os.environ | {"OMP_NUM_THREADS": "1"}
+        started.append(subprocess.Popen(command, env=threads, stderr=subprocess.PIPE, text=True))
+        return started[-1]
+
+    yield start
+    for launcher in started:
+        if launcher.poll() is None:
+            launcher.terminate()  # it ends the processes that it started
+            launcher.communicate(timeout=PATIENCE)
 
 
 def process_of(launcher: subprocess.Popen, rank: int) -> int:
@@ -93,7 +101,9 @@ def test_a_launch_without_a_name_goes_on_after_a_failure_alone(monkeypatch, coun
     assert distributed.starts_again("none") is goes_on
 
 
-def test_a_killed_process_costs_what_came_after_the_last_checkpoint(tmp_path, data, whole):
+def test_a_killed_process_costs_what_came_after_the_last_checkpoint(
+    tmp_path, data, whole, torchrun
+):
     run = Run(tmp_path / "run")
     launcher = torchrun(run.path, data, "--max-restarts", "1")
     wait_for_a_checkpoint(run, launcher)
@@ -109,7 +119,7 @@ def test_a_killed_process_costs_what_came_after_the_last_checkpoint(tmp_path, da
     assert (run.path / "report.html").exists()
 
 
-def test_a_batch_system_that_ends_the_launcher_leaves_a_checkpoint(tmp_path, data, whole):
+def test_a_batch_system_that_ends_the_launcher_leaves_a_checkpoint(tmp_path, data, whole, torchrun):
     run = Run(tmp_path / "run")
     launcher = torchrun(run.path, data)
     wait_for_a_checkpoint(run, launcher)
