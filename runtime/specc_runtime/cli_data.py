@@ -16,8 +16,8 @@ from specc_runtime.data.formats import FORMATS
 from specc_runtime.data.images import decode
 from specc_runtime.data.layout import locate
 from specc_runtime.data.stats import coverage, statistics
-from specc_runtime.drawing import contact_sheet, draw_detections, save_image
 from specc_runtime.detector import Detector
+from specc_runtime.drawing import contact_sheet, draw_detections, save_image
 
 Build = Callable[[str, int], Detector]
 """The detector of a generated file or a spec, for a number of classes."""

@@ -125,7 +125,7 @@ def test_a_batch_system_that_ends_the_launcher_leaves_a_checkpoint(tmp_path, dat
     wait_for_a_checkpoint(run, launcher)
     launcher.send_signal(signal.SIGTERM)
     _, said = launcher.communicate(timeout=PATIENCE)
-    assert f"--resume {run.path}` goes on" in said
+    assert f"--resume {run.path}` goes on" in said, said
     last = max(run.checkpoints.glob("step-*")).name
     logged = json.loads(run.metrics.read_text().splitlines()[-1])
     assert int(last.removeprefix("step-")) == logged["step"] < 10 * EPOCHS

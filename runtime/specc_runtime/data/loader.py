@@ -47,6 +47,7 @@ class Loader:
     Raises:
         DataError: `max_boxes` is too small for the data set, an epoch has no whole batch, or a batch
             not an image for each rank; while iterating, when too many images are unreadable.
+        RuntimeError: while iterating: "DataLoader worker …", a process that reads has died.
     """
 
     def __init__(  # noqa: PLR0913 - keywords, each a thing of its own
@@ -99,11 +100,15 @@ class Loader:
         return len(self._keys)
 
     def __iter__(self) -> Iterator[Batch]:
-        for batch, unreadable in self._batches:
-            for sample in unreadable:
-                self._dataset.quarantine(sample.index, sample.why)
-            if batch is not None:
-                yield batch
+        try:
+            for batch, unreadable in self._batches:
+                for sample in unreadable:
+                    self._dataset.quarantine(sample.index, sample.why)
+                if batch is not None:
+                    yield batch
+        except (ConnectionError, EOFError) as error:
+            # It hung up before PyTorch, which asks whether it lives, could see that it does not.
+            raise RuntimeError(f"DataLoader worker died handing over a batch: {error}") from error
 
 
 class _Keys:

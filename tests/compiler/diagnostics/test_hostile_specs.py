@@ -90,7 +90,7 @@ def test_expression(expression: str, code: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("text", "code"), DOCUMENTS.values(), ids=DOCUMENTS)
 def test_document(text: str, code: str, tmp_path: Path) -> None:
-    found = findings(tmp_path, text, longest=5.0)  # up to the limit, rows are made
+    found = findings(tmp_path, text)
     assert code in {diagnostic.code for diagnostic in found}
 
 

@@ -39,7 +39,7 @@ def refused(text: str | bytes, folder: Path) -> list[Diagnostic]:
     start = time.perf_counter()
     with pytest.raises(Findings) as caught:
         import_darknet(path)
-    assert time.perf_counter() - start < 5
+    assert time.perf_counter() - start < 20
     assert render_text(caught.value.diagnostics)
     assert all(found.help for found in caught.value.diagnostics)
     return caught.value.diagnostics

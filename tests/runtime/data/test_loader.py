@@ -192,6 +192,20 @@ def test_unreadable_image_is_replaced_in_training(folder: VocFolder, workers: in
     assert dataset.report.findings[Fault.BAD_IMAGE].examples[0].startswith("04.jpg")
 
 
+@pytest.mark.parametrize("lost", [ConnectionResetError(104, "reset by peer"), EOFError()])
+def test_a_worker_that_hangs_up_while_it_hands_over_has_died(train: Dataset, monkeypatch, lost):
+    loader = Loader(train, **{**USUAL, "workers": 1})
+    batches = iter(loader)
+    next(batches)
+
+    def hang_up(timeout: float) -> None:
+        raise lost
+
+    monkeypatch.setattr(loader._batches._iterator._data_queue, "get", hang_up)
+    with pytest.raises(RuntimeError, match=r"^DataLoader worker died"):
+        list(batches)
+
+
 def test_unreadable_image_is_left_out_in_evaluation(folder: VocFolder) -> None:
     dataset = spoilt(folder, 12, (4, 10, 11), Limits(left_out=0.5))
     batches = load(dataset, train=False)
