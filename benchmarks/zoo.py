@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -162,23 +163,47 @@ def both_ways(run: Run, model: nn.Module, images: Tensor) -> float:
     return time.perf_counter() - start
 
 
-def compare(name: str, reference: Reference, batch: int, pairs: int) -> dict[str, object]:
-    """Return the ratios of a network, forward and both ways."""
-    ours, theirs = emitted(name).float(), reference.make().float()
-    images = torch.randn(batch, 3, reference.side, reference.side)
-    figures: dict[str, object] = {"batch": batch, "side": reference.side}
-    for kind, timed in (("forward", forward), ("forward_backward", both_ways)):
-        runs = alternate(
-            partial(timed, reference.run_ours, ours, images),
-            partial(timed, reference.run, theirs, images),
-            pairs,
-        )
-        figures[kind] = {
-            "seconds": summary([first for first, _ in runs]),
-            "reference_seconds": summary([second for _, second in runs]),
-            "ratio": summary([second / first for first, second in runs]),
-        }
-    return figures
+def build(name: str, reference: Reference, turn: int) -> tuple[nn.Module, nn.Module]:
+    """Return a network and its reference, made in one order or the other."""
+    if turn % 2:
+        theirs = reference.make().float()
+        return emitted(name).float(), theirs
+    return emitted(name).float(), reference.make().float()
+
+
+def compare(
+    name: str, reference: Reference, batch: int, pairs: int, builds: int
+) -> dict[str, object]:
+    """Return the ratios of a network, forward and both ways.
+
+    Where tensors come to lie in memory makes some per cent, for as long as they lie there: both are
+    built anew, in turns as to which is first, and the pairs are shared among the builds.
+    """
+    runs: dict[str, list[tuple[float, float]]] = {"forward": [], "forward_backward": []}
+    for turn in range(builds):
+        ours, theirs = build(name, reference, turn)
+        images = torch.randn(batch, 3, reference.side, reference.side)
+        for kind, timed in (("forward", forward), ("forward_backward", both_ways)):
+            runs[kind] += alternate(
+                partial(timed, reference.run_ours, ours, images),
+                partial(timed, reference.run, theirs, images),
+                math.ceil(pairs / builds),
+            )
+    return {
+        "batch": batch,
+        "side": reference.side,
+        "builds": builds,
+        **{kind: figures(found) for kind, found in runs.items()},
+    }
+
+
+def figures(runs: list[tuple[float, float]]) -> dict[str, object]:
+    """Return the seconds of both in pairs of runs, and the ratio."""
+    return {
+        "seconds": summary([first for first, _ in runs]),
+        "reference_seconds": summary([second for _, second in runs]),
+        "ratio": summary([second / first for first, second in runs]),
+    }
 
 
 def measured(out: Path | None) -> dict[str, object]:
@@ -193,6 +218,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("names", nargs="*", help="networks; all of them if left out")
     parser.add_argument("--pairs", type=int, default=20)
+    parser.add_argument("--builds", type=int, default=5, help="how often both are made anew")
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, help="written after each network; rows there are kept")
@@ -201,7 +227,7 @@ def main() -> None:
     rows = measured(options.out)
     for name in options.names or REFERENCES:
         rows[name] = {
-            **compare(name, REFERENCES[name], options.batch, options.pairs),
+            **compare(name, REFERENCES[name], options.batch, options.pairs, options.builds),
             "threads": options.threads,
             **setting(),
         }
