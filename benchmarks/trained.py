@@ -27,7 +27,17 @@ from specc_runtime.report import svg
 MEMBERS: dict[str, tuple[str, dict[str, object]]] = {  # the spec, and what its recipe has instead
     "ssd_light": ("specs/ssd_light.yaml", {"epochs": 8}),
     "retinanet_light": ("specs/retinanet_light.yaml", {"epochs": 24}),
-    "efficientdet_light": ("specs/efficientdet.yaml:light", {"epochs": 24, "precision": "fp32"}),
+    "efficientdet_light": (
+        "specs/efficientdet.yaml:light",
+        {
+            "epochs": 24,
+            "batch": 16,
+            "lr": 0.012,
+            "warmup_steps": 100,
+            "evaluate_every": 3,
+            "precision": "fp32",
+        },
+    ),
     "faster_rcnn_light": (
         "specs/faster_rcnn_light.yaml",
         {"epochs": 14, "batch": 16, "lr": 0.001, "log_every": 20},
