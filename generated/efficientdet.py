@@ -233,9 +233,9 @@ class MBConv(nn.Module):
 class EfficientNet(nn.Module):
     """EfficientNet, with P1 to P5 at stage1, stage2, stage3, stage5 and stage7."""
 
-    def __init__(self, in_channels: int, drop_connect: float = 0.2) -> None:
+    def __init__(self, drop_connect: float = 0.2) -> None:
         super().__init__()
-        self.stem = Spatial(in_channels, 32, 3, stride=2)
+        self.stem = Spatial(3, 32, 3, stride=2)
         self.stage1 = nn.Sequential(MBConvNoExpandNoShortcut(3))
         self.stage2 = nn.Sequential(
             MBConvNoShortcut(16, 24, 3, stride=2), MBConv(24, 24, 3, drop_connect * 2 / 16)
@@ -284,34 +284,23 @@ class Lateral(nn.Module):
         return self.norm(x)
 
 
-class Separable(nn.Module):
-    """A convolution of each channel, and one of single positions, which begins at `bias`."""
-
-    def __init__(self, c: int, out: int, bias: float = 0.0) -> None:
-        super().__init__()
-        self.depthwise = Conv2dSame(c, c, kernel_size=3, groups=c, bias=False)
-        nn.init.kaiming_normal_(self.depthwise.weight, nonlinearity="linear")
-        self.pointwise = nn.Conv2d(c, out, kernel_size=1)
-        nn.init.kaiming_normal_(self.pointwise.weight, nonlinearity="linear")
-        nn.init.constant_(self.pointwise.get_parameter("bias"), bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.depthwise(x)
-        return self.pointwise(x)
-
-
 class Node(nn.Module):
-    """An activation, a convolution and a norm, in this order."""
+    """An activation, a convolution of each channel and one of single positions, and a norm."""
 
-    def __init__(self, in_channels: int, width: int) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
         self.silu = nn.SiLU(inplace=True)
-        self.conv = Separable(in_channels, width)
+        self.depthwise = Conv2dSame(width, width, kernel_size=3, groups=width, bias=False)
+        nn.init.kaiming_uniform_(self.depthwise.weight, nonlinearity="linear")
+        self.pointwise = nn.Conv2d(width, width, kernel_size=1)
+        nn.init.kaiming_uniform_(self.pointwise.weight, nonlinearity="linear")
+        nn.init.zeros_(self.pointwise.get_parameter("bias"))
         self.norm = nn.BatchNorm2d(width, eps=0.001, momentum=0.01)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.silu(x)
-        x = self.conv(x)
+        x = self.depthwise(x)
+        x = self.pointwise(x)
         return self.norm(x)
 
 
@@ -321,7 +310,7 @@ class DownNoLateral(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.total = FastWeightedSum(2)
-        self.node = Node(64, 64)
+        self.node = Node(64)
 
     def forward(self, own: Tensor, coarser: Tensor) -> Tensor:
         x = functional.interpolate(coarser, size=own.shape[-2:], mode="nearest")
@@ -336,7 +325,7 @@ class Down(nn.Module):
         super().__init__()
         self.lateral = Lateral(c, 64)
         self.total = FastWeightedSum(2)
-        self.node = Node(64, 64)
+        self.node = Node(64)
 
     def forward(self, own: Tensor, coarser: Tensor) -> Tensor:
         lateral = self.lateral(own)
@@ -353,7 +342,7 @@ class Up(nn.Module):
         self.lateral = Lateral(c, 64)
         self.smaller = MaxPool2dSame(kernel_size=(3, 3), stride=(2, 2))
         self.total = FastWeightedSum(3)
-        self.node = Node(64, 64)
+        self.node = Node(64)
 
     def forward(self, own: Tensor, middle: Tensor, finer: Tensor) -> Tensor:
         lateral = self.lateral(own)
@@ -369,7 +358,7 @@ class UpNoLateral(nn.Module):
         super().__init__()
         self.smaller = MaxPool2dSame(kernel_size=(3, 3), stride=(2, 2))
         self.total = FastWeightedSum(3)
-        self.node = Node(64, 64)
+        self.node = Node(64)
 
     def forward(self, own: Tensor, middle: Tensor, finer: Tensor) -> Tensor:
         x = self.smaller(finer)
@@ -380,11 +369,11 @@ class UpNoLateral(nn.Module):
 class Top(nn.Module):
     """The coarsest map and the finer one, shrunk."""
 
-    def __init__(self, own_channels: int, width: int) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
         self.smaller = MaxPool2dSame(kernel_size=(3, 3), stride=(2, 2))
         self.total = FastWeightedSum(2)
-        self.node = Node(own_channels, width)
+        self.node = Node(width)
 
     def forward(self, own: Tensor, finer: Tensor) -> Tensor:
         x = self.smaller(finer)  # 64x4x4
@@ -399,7 +388,7 @@ class BiFPN(nn.Module):
         super().__init__()
         self.down = nn.ModuleList([DownNoLateral(), Down(320), Down(112), Down(40)])
         self.up = nn.ModuleList([Up(112), Up(320), UpNoLateral()])
-        self.top = Top(64, 64)
+        self.top = Top(64)
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
         down0 = self.down[0](maps[3], maps[4])  # 64x8x8
@@ -414,13 +403,13 @@ class BiFPN(nn.Module):
 
 
 class BiFPN2(nn.Module):
-    """Down the levels, then up again (figure 2d)."""
+    """Down the levels, then up again (figure 2d), with another `down` and `up`."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.down = nn.ModuleList([DownNoLateral(), *(DownNoLateral() for _ in range(3))])
+        self.down = nn.ModuleList(DownNoLateral() for _ in range(4))
         self.up = nn.ModuleList(UpNoLateral() for _ in range(3))
-        self.top = Top(64, 64)
+        self.top = Top(64)
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
         down0 = self.down[0](maps[3], maps[4])  # 64x8x8
@@ -432,6 +421,22 @@ class BiFPN2(nn.Module):
         up2 = self.up[2](maps[3], down0, up1)  # 64x8x8
         top = self.top(maps[4], up2)  # 64x4x4
         return [down3, up0, up1, up2, top]
+
+
+class Separable(nn.Module):
+    """A convolution of each channel, and one of single positions, which begins at `bias`."""
+
+    def __init__(self, c: int, out: int, bias: float = 0.0) -> None:
+        super().__init__()
+        self.depthwise = Conv2dSame(c, c, kernel_size=3, groups=c, bias=False)
+        nn.init.kaiming_normal_(self.depthwise.weight, nonlinearity="linear")
+        self.pointwise = nn.Conv2d(c, out, kernel_size=1)
+        nn.init.kaiming_normal_(self.pointwise.weight, nonlinearity="linear")
+        nn.init.constant_(self.pointwise.get_parameter("bias"), bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.depthwise(x)
+        return self.pointwise(x)
 
 
 class Round(nn.Module):
@@ -459,8 +464,8 @@ class Head(nn.Module):
         self.predict = Separable(64, columns * anchors, bias=bias)
 
     def forward(self, maps: list[Tensor]) -> Tensor:
-        x = self.tower(maps)  # 64x64x64, 64x32x32, 64x16x16, 64x8x8, 64x4x4
-        predict = [self.predict(level) for level in x]
+        tower = self.tower(maps)  # 64x64x64, 64x32x32, 64x16x16, 64x8x8, 64x4x4
+        predict = [self.predict(level) for level in tower]
         each = [per_box(level, self.columns) for level in predict]
         return torch.cat(each, dim=1)
 
@@ -477,7 +482,7 @@ class EfficientDet(nn.Module):
 
     def __init__(self, num_classes: int = 90, prior: float = 0.01) -> None:
         super().__init__()
-        self.backbone = EfficientNet(3)
+        self.backbone = EfficientNet()
         self.resized = Lateral(320, 64)
         self.coarser = MaxPool2dSame(kernel_size=(3, 3), stride=(2, 2))
         self.bifpn = nn.Sequential(BiFPN(), BiFPN2(), BiFPN2())
@@ -486,8 +491,8 @@ class EfficientDet(nn.Module):
 
     def features(self, images: Tensor) -> list[Tensor]:
         stage3, stage5, stage7 = self.backbone(images)  # 40x64x64, 112x32x32, 320x16x16
-        x = self.resized(stage7)  # 64x16x16
-        coarser0 = self.coarser(x)  # 64x8x8
+        resized = self.resized(stage7)  # 64x16x16
+        coarser0 = self.coarser(resized)  # 64x8x8
         coarser1 = self.coarser(coarser0)  # 64x4x4
         levels = [stage3, stage5, stage7, coarser0, coarser1]
         return self.bifpn(levels)  # 64x64x64, 64x32x32, 64x16x16, 64x8x8, 64x4x4

@@ -228,9 +228,9 @@ class MBConv(nn.Module):
 class EfficientNet(nn.Module):
     """EfficientNet, with P1 to P5 at stage1, stage2, stage3, stage5 and stage7."""
 
-    def __init__(self, in_channels: int, drop_connect: float = 0.2) -> None:
+    def __init__(self, drop_connect: float = 0.2) -> None:
         super().__init__()
-        self.stem = Spatial(in_channels, 64, 3, stride=2)
+        self.stem = Spatial(3, 64, 3, stride=2)
         self.stage1 = nn.Sequential(
             MBConvNoExpandNoShortcut(3),
             *(MBConvNoExpand(3, drop_connect * i / 55) for i in range(1, 4)),
@@ -287,34 +287,23 @@ class Lateral(nn.Module):
         return self.norm(x)
 
 
-class Separable(nn.Module):
-    """A convolution of each channel, and one of single positions, which begins at `bias`."""
-
-    def __init__(self, c: int, out: int, bias: float = 0.0) -> None:
-        super().__init__()
-        self.depthwise = Conv2dSame(c, c, kernel_size=3, groups=c, bias=False)
-        nn.init.kaiming_normal_(self.depthwise.weight, nonlinearity="linear")
-        self.pointwise = nn.Conv2d(c, out, kernel_size=1)
-        nn.init.kaiming_normal_(self.pointwise.weight, nonlinearity="linear")
-        nn.init.constant_(self.pointwise.get_parameter("bias"), bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.depthwise(x)
-        return self.pointwise(x)
-
-
 class Node(nn.Module):
-    """An activation, a convolution and a norm, in this order."""
+    """An activation, a convolution of each channel and one of single positions, and a norm."""
 
-    def __init__(self, in_channels: int, width: int) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
         self.silu = nn.SiLU(inplace=True)
-        self.conv = Separable(in_channels, width)
+        self.depthwise = Conv2dSame(width, width, kernel_size=3, groups=width, bias=False)
+        nn.init.kaiming_uniform_(self.depthwise.weight, nonlinearity="linear")
+        self.pointwise = nn.Conv2d(width, width, kernel_size=1)
+        nn.init.kaiming_uniform_(self.pointwise.weight, nonlinearity="linear")
+        nn.init.zeros_(self.pointwise.get_parameter("bias"))
         self.norm = nn.BatchNorm2d(width, eps=0.001, momentum=0.01)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.silu(x)
-        x = self.conv(x)
+        x = self.depthwise(x)
+        x = self.pointwise(x)
         return self.norm(x)
 
 
@@ -323,7 +312,7 @@ class DownNoLateral(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.node = Node(384, 384)
+        self.node = Node(384)
 
     def forward(self, own: Tensor, coarser: Tensor) -> Tensor:
         x = functional.interpolate(coarser, size=own.shape[-2:], mode="nearest")
@@ -337,7 +326,7 @@ class Down(nn.Module):
     def __init__(self, c: int) -> None:
         super().__init__()
         self.lateral = Lateral(c, 384)
-        self.node = Node(384, 384)
+        self.node = Node(384)
 
     def forward(self, own: Tensor, coarser: Tensor) -> Tensor:
         lateral = self.lateral(own)
@@ -353,7 +342,7 @@ class Up(nn.Module):
         super().__init__()
         self.lateral = Lateral(c, 384)
         self.smaller = MaxPool2dSame(kernel_size=(3, 3), stride=(2, 2))
-        self.node = Node(384, 384)
+        self.node = Node(384)
 
     def forward(self, own: Tensor, middle: Tensor, finer: Tensor) -> Tensor:
         lateral = self.lateral(own)
@@ -368,7 +357,7 @@ class UpNoLateral(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.smaller = MaxPool2dSame(kernel_size=(3, 3), stride=(2, 2))
-        self.node = Node(384, 384)
+        self.node = Node(384)
 
     def forward(self, own: Tensor, middle: Tensor, finer: Tensor) -> Tensor:
         x = self.smaller(finer)
@@ -379,10 +368,10 @@ class UpNoLateral(nn.Module):
 class Top(nn.Module):
     """The coarsest map and the finer one, shrunk."""
 
-    def __init__(self, own_channels: int, width: int) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
         self.smaller = MaxPool2dSame(kernel_size=(3, 3), stride=(2, 2))
-        self.node = Node(own_channels, width)
+        self.node = Node(width)
 
     def forward(self, own: Tensor, finer: Tensor) -> Tensor:
         x = self.smaller(finer)  # 384x6x6
@@ -399,7 +388,7 @@ class BiFPN(nn.Module):
             [DownNoLateral(), DownNoLateral(), Down(640), Down(224), Down(80)]
         )
         self.up = nn.ModuleList([Up(224), Up(640), UpNoLateral(), UpNoLateral()])
-        self.top = Top(384, 384)
+        self.top = Top(384)
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
         down0 = self.down[0](maps[4], maps[5])  # 384x12x12
@@ -416,13 +405,13 @@ class BiFPN(nn.Module):
 
 
 class BiFPN2(nn.Module):
-    """Down the levels, then up again (figure 2d)."""
+    """Down the levels, then up again (figure 2d), with another `down` and `up`."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.down = nn.ModuleList([DownNoLateral(), *(DownNoLateral() for _ in range(4))])
+        self.down = nn.ModuleList(DownNoLateral() for _ in range(5))
         self.up = nn.ModuleList(UpNoLateral() for _ in range(4))
-        self.top = Top(384, 384)
+        self.top = Top(384)
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
         down0 = self.down[0](maps[4], maps[5])  # 384x12x12
@@ -436,6 +425,22 @@ class BiFPN2(nn.Module):
         up3 = self.up[3](maps[4], down0, up2)  # 384x12x12
         top = self.top(maps[5], up3)  # 384x6x6
         return [down4, up0, up1, up2, up3, top]
+
+
+class Separable(nn.Module):
+    """A convolution of each channel, and one of single positions, which begins at `bias`."""
+
+    def __init__(self, c: int, out: int, bias: float = 0.0) -> None:
+        super().__init__()
+        self.depthwise = Conv2dSame(c, c, kernel_size=3, groups=c, bias=False)
+        nn.init.kaiming_normal_(self.depthwise.weight, nonlinearity="linear")
+        self.pointwise = nn.Conv2d(c, out, kernel_size=1)
+        nn.init.kaiming_normal_(self.pointwise.weight, nonlinearity="linear")
+        nn.init.constant_(self.pointwise.get_parameter("bias"), bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.depthwise(x)
+        return self.pointwise(x)
 
 
 class Round(nn.Module):
@@ -463,8 +468,8 @@ class Head(nn.Module):
         self.predict = Separable(384, columns * anchors, bias=bias)
 
     def forward(self, maps: list[Tensor]) -> Tensor:
-        x = self.tower(maps)  # 384x192x192, 384x96x96, 384x48x48, 384x24x24, 384x12x12, 384x6x6
-        predict = [self.predict(level) for level in x]
+        tower = self.tower(maps)  # 384x192x192, 384x96x96, 384x48x48, 384x24x24, 384x12x12, 384x6x6
+        predict = [self.predict(level) for level in tower]
         each = [per_box(level, self.columns) for level in predict]
         return torch.cat(each, dim=1)
 
@@ -481,7 +486,7 @@ class EfficientDet(nn.Module):
 
     def __init__(self, num_classes: int = 90, prior: float = 0.01) -> None:
         super().__init__()
-        self.backbone = EfficientNet(3)
+        self.backbone = EfficientNet()
         self.resized = Lateral(640, 384)
         self.coarser = MaxPool2dSame(kernel_size=(3, 3), stride=(2, 2))
         self.bifpn = nn.Sequential(BiFPN(), *(BiFPN2() for _ in range(7)))
@@ -490,8 +495,8 @@ class EfficientDet(nn.Module):
 
     def features(self, images: Tensor) -> list[Tensor]:
         stage3, stage5, stage7 = self.backbone(images)  # 80x192x192, 224x96x96, 640x48x48
-        x = self.resized(stage7)  # 384x48x48
-        coarser0 = self.coarser(x)  # 384x24x24
+        resized = self.resized(stage7)  # 384x48x48
+        coarser0 = self.coarser(resized)  # 384x24x24
         coarser1 = self.coarser(coarser0)  # 384x12x12
         coarser2 = self.coarser(coarser1)  # 384x6x6
         levels = [stage3, stage5, stage7, coarser0, coarser1, coarser2]

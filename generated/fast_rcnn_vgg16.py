@@ -70,7 +70,6 @@ class Features(nn.Sequential):
             nn.ReLU(inplace=True),
             nn.Conv2d(512, 512, kernel_size=3, padding=1),
             nn.ReLU(inplace=True),  # 29: conv5_3, 512xfloor(H/16)xfloor(W/16)
-            nn.Identity(),
         )
 
 

@@ -432,9 +432,9 @@ class Large(nn.ModuleList):
 class MobileNetV3(nn.Module):
     """MobileNetV3, large and small."""
 
-    def __init__(self, in_channels: int) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.features = Large(in_channels)
+        self.features = Large(3)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         c4, row16 = self.features(images)  # 160x25x25, 960x25x25
@@ -567,7 +567,7 @@ class FasterRCNN(nn.Module):
 
     def __init__(self, num_classes: int = 91) -> None:
         super().__init__()
-        self.body = MobileNetV3(3)
+        self.body = MobileNetV3()
         self.fpn = FPN(256)
         self.p6 = nn.MaxPool2d(kernel_size=1, stride=2)
         self.rpn = RPN(15)

@@ -181,7 +181,6 @@ class Features(nn.Sequential):
             nn.ReLU(inplace=True),
             nn.Conv2d(512, 512, kernel_size=3, padding=1),
             nn.ReLU(inplace=True),  # 29: conv5_3, 512x37x62
-            nn.Identity(),
         )
 
 
@@ -225,11 +224,11 @@ class RPN(nn.Module):
         self.head = RPNHead(512, anchors)
 
     def forward(self, maps: list[Tensor]) -> tuple[Tensor, Tensor]:
-        head = [self.head(maps[0]) for _ in range(1)]
+        head = [self.head(x) for x in maps]
         head_objectness = [each[0] for each in head]
         deltas = [each[1] for each in head]
-        scores = [per_box(head_objectness[0], 1) for _ in range(1)]
-        moves = [per_box(deltas[0], 4) for _ in range(1)]
+        scores = [per_box(x, 1) for x in head_objectness]
+        moves = [per_box(x, 4) for x in deltas]
         objectness = torch.cat(scores, dim=1)  # 20646x1
         rpn_deltas = torch.cat(moves, dim=1)  # 20646x4
         return objectness, rpn_deltas

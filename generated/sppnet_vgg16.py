@@ -71,7 +71,6 @@ class Features(nn.Sequential):
             nn.ReLU(inplace=True),
             nn.Conv2d(512, 512, kernel_size=3, padding=1),
             nn.ReLU(inplace=True),  # 29: conv5_3, 512xfloor(H/16)xfloor(W/16)
-            nn.Identity(),
         )
 
 
@@ -88,11 +87,11 @@ class SpatialPyramid(nn.Module):
                 RoIPool(output_size=1, spatial_scale=0.0625),
             ]
         )
-        self.flat = nn.ModuleList(nn.Flatten(start_dim=2) for _ in range(4))
+        self.flat = nn.Flatten(start_dim=2)
 
     def forward(self, x: Tensor, regions: Tensor) -> Tensor:
         pool = [layer(x, regions) for layer in self.pool]
-        flat = [layer(p) for layer, p in zip(self.flat, pool, strict=True)]
+        flat = [self.flat(p) for p in pool]
         return torch.cat(flat, dim=2)  # Rx25600
 
 

@@ -205,9 +205,9 @@ class MBConv(nn.Module):
 class EfficientNet(nn.Module):
     """EfficientNet, with P1 to P5 at stage1, stage2, stage3, stage5 and stage7."""
 
-    def __init__(self, in_channels: int, drop_connect: float = 0.2) -> None:
+    def __init__(self, drop_connect: float = 0.2) -> None:
         super().__init__()
-        self.stem = Spatial(in_channels, 48, 3, stride=2)
+        self.stem = Spatial(3, 48, 3, stride=2)
         self.stage1 = nn.Sequential(
             MBConvNoExpandNoShortcut(3), MBConvNoExpand(3, drop_connect / 32)
         )
@@ -250,9 +250,9 @@ class EfficientNet(nn.Module):
 class BlockOutputs(nn.Module):
     """P3 to P5 where the blocks of a size end, as in EfficientDet."""
 
-    def __init__(self, in_channels: int) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.b4 = EfficientNet(in_channels)
+        self.b4 = EfficientNet()
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         stage3, stage5, stage7 = self.b4(x)  # 56x38x38, 160x19x19, 448x10x10
@@ -342,7 +342,7 @@ class SSD300EfficientNetB4(nn.Module):
 
     def __init__(self, num_classes: int = 21) -> None:
         super().__init__()
-        self.backbone = BlockOutputs(3)
+        self.backbone = BlockOutputs()
         self.extras = Extras(448)
         self.head = Heads(num_classes)
 

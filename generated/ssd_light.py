@@ -40,7 +40,7 @@ class Stage(nn.Module):
 
 
 class Stage2(nn.Module):
-    """Halve the map, then look again."""
+    """Halve the map, then look again, with another `conv`."""
 
     def __init__(self, in_channels: int, out: int) -> None:
         super().__init__()

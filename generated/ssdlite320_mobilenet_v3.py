@@ -45,7 +45,7 @@ class ConvNormHardswish(nn.Sequential):
             nn.BatchNorm2d(out, eps=0.001, momentum=0.03),
             nn.Hardswish(inplace=True),
         )
-        nn.init.kaiming_normal_(self.get_parameter("0.weight"), mode="fan_out")
+        nn.init.normal_(self.get_parameter("0.weight"), std=0.03)
 
 
 class ConvNormReLU(nn.Sequential):
@@ -67,7 +67,7 @@ class ConvNormReLU(nn.Sequential):
             nn.BatchNorm2d(out, eps=0.001, momentum=0.03),
             nn.ReLU(inplace=True),
         )
-        nn.init.kaiming_normal_(self.get_parameter("0.weight"), mode="fan_out")
+        nn.init.normal_(self.get_parameter("0.weight"), std=0.03)
 
 
 class Project(nn.Sequential):
@@ -78,7 +78,7 @@ class Project(nn.Sequential):
             nn.Conv2d(in_channels, out, kernel_size=1, bias=False),
             nn.BatchNorm2d(out, eps=0.001, momentum=0.03),
         )
-        nn.init.kaiming_normal_(self.get_parameter("0.weight"), mode="fan_out")
+        nn.init.normal_(self.get_parameter("0.weight"), std=0.03)
 
 
 class BneckReLUNoExpandNoSe(nn.Module):
@@ -133,11 +133,11 @@ class SqueezeExcite(nn.Module):
         super().__init__()
         self.avgpool = nn.AdaptiveAvgPool2d(output_size=1)
         self.fc1 = nn.Conv2d(c, squeezed, kernel_size=1)
-        nn.init.kaiming_normal_(self.fc1.weight, mode="fan_out")
+        nn.init.normal_(self.fc1.weight, std=0.03)
         nn.init.zeros_(self.fc1.get_parameter("bias"))
         self.relu = nn.ReLU()
         self.fc2 = nn.Conv2d(squeezed, c, kernel_size=1)
-        nn.init.kaiming_normal_(self.fc2.weight, mode="fan_out")
+        nn.init.normal_(self.fc2.weight, std=0.03)
         nn.init.zeros_(self.fc2.get_parameter("bias"))
         self.gate = nn.Hardsigmoid()
 
@@ -319,9 +319,9 @@ class Large(nn.ModuleList):
 class MobileNetV3(nn.Module):
     """MobileNetV3, large and small."""
 
-    def __init__(self, in_channels: int) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.features = Large(in_channels)
+        self.features = Large(3)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         expand, row16 = self.features(images)  # 672x20x20, 480x10x10
@@ -440,7 +440,7 @@ class SSDLite320(nn.Module):
 
     def __init__(self, num_classes: int = 91) -> None:
         super().__init__()
-        self.backbone = MobileNetV3(3)
+        self.backbone = MobileNetV3()
         self.extras = Extras(480)
         self.head = Heads(num_classes)
 

@@ -164,8 +164,8 @@ class YOLOv3(nn.Module):
         x = self.up3(x)  # 128x52x52
         x = torch.cat([x, stage3], dim=1)  # 384x52x52
         x = self.neck3(x)  # 128x52x52
-        x = self.p3(x)  # 255x52x52
-        each = [per_box(x, 5 + self.num_classes) for x in [p5, p4, x]]
+        p3 = self.p3(x)  # 255x52x52
+        each = [per_box(x, 5 + self.num_classes) for x in [p5, p4, p3]]
         x = torch.cat(each, dim=1)  # 10647x85
         loc, objectness, conf = self.boxes(x)  # 10647x4, 10647x1, 10647x80
         return Outputs(loc, objectness, conf)

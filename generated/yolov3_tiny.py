@@ -148,8 +148,8 @@ class YOLOv3Tiny(nn.Module):
         x = self.lateral4(conv8)  # 128x13x13
         x = self.up4(x)  # 128x26x26
         x = torch.cat([x, conv5], dim=1)  # 384x26x26
-        x = self.p4(x)  # 255x26x26
-        each = [per_box(x, 5 + self.num_classes) for x in [p5, x]]
+        p4 = self.p4(x)  # 255x26x26
+        each = [per_box(x, 5 + self.num_classes) for x in [p5, p4]]
         x = torch.cat(each, dim=1)  # 2535x85
         loc, objectness, conf = self.boxes(x)  # 2535x4, 2535x1, 2535x80
         return Outputs(loc, objectness, conf)

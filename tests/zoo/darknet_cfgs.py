@@ -53,6 +53,7 @@ def in_turn(filters: int, times: int) -> str:
 
 LARGE = "10,13,  16,30,  33,23,  30,61,  62,45,  59,119,  116,90,  156,198,  373,326"
 V2 = "0.57273, 0.677385, 1.87446, 2.06253, 3.33843, 5.47434, 7.88282, 3.52778, 9.77052, 9.16828"
+V1_LOSS = {"object_scale": 1, "noobject_scale": 0.5, "class_scale": 1, "coord_scale": 5}
 V2_LOSS = {"rescore": 1, "object_scale": 5, "thresh": 0.6, "jitter": 0.3}
 TINY = "10,14,  23,27,  37,58,  81,82,  135,169,  344,319"
 UP = section("upsample", stride=2)
@@ -110,7 +111,17 @@ YOLOV1 = "\n".join(
         section("local", size=3, stride=1, pad=1, filters=256, activation="leaky"),
         section("dropout", probability=0.5),
         section("connected", output=1715, activation="linear"),
-        section("detection", classes=20, coords=4, rescore=1, side=7, num=3, sqrt=1),
+        section(
+            "detection",
+            classes=20,
+            coords=4,
+            rescore=1,
+            side=7,
+            num=3,
+            sqrt=1,
+            **V1_LOSS,
+            jitter=0.2,
+        ),
     ]
 )
 

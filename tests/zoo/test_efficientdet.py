@@ -12,7 +12,7 @@ from effdet.anchors import Anchors
 from effdet.bench import DetBenchPredict, DetBenchTrain
 from effdet.efficientdet import EfficientDet
 from figures import count, on_meta
-from parity import SPECS, Outputs, Pair, agree, carry, emitted, fill, images
+from parity import SPECS, Outputs, Pair, agree, carry, emitted, fill, full, images
 from torch import Tensor, nn
 
 import specc
@@ -131,6 +131,14 @@ def test_a_plain_sum_and_p8_agree_with_effdet() -> None:
     agree(Pair(ours, theirs, partial(run_ours, coarsest=8), run_theirs), images(160, batch=4))
 
 
+def test_softmax_fusion_agrees_with_effdet() -> None:
+    """The paper's other way to weigh (section 3.3), which no variant takes."""
+    theirs = reference("d0", image_size=(128, 128), num_classes=CLASSES, fpn_name="bifpn_attn")
+    fill(theirs, lambda model: model(images(128, 4)))
+    ours = carried(theirs, "d0", fusion="softmax")
+    agree(Pair(ours, theirs, run_ours, run_theirs), images(128, batch=4))
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_tensors_are_effdets(variant: str) -> None:
     model = compiled(variant)
@@ -142,9 +150,9 @@ def test_tensors_are_effdets(variant: str) -> None:
     }
 
 
-@pytest.mark.parametrize("variant", ["d0", "d7x"])
+@pytest.mark.parametrize("variant", ["d0", *map(full, VARIANTS[1:-1]), "d7x"])
 def test_figures_are_effdets(variant: str) -> None:
-    """Those of the others are in the spec, and were counted in the same way."""
+    """Parameters, entries of the state dict and multiply-adds, to the last digit."""
     model = compiled(variant)
     theirs = on_paper(variant)
     found = (model.parameters, len(model.facts.costs.state), model.macs)

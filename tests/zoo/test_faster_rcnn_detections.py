@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 from parity import SPECS, carry, fill, images
 from torchvision.models import detection
@@ -14,17 +15,21 @@ from specc_runtime import model
 
 torch.set_num_threads(1)
 
-NAME = "faster_rcnn_resnet50_fpn"
+REFERENCES = {
+    "faster_rcnn_resnet50_fpn": detection.fasterrcnn_resnet50_fpn,
+    "faster_rcnn_resnet50_fpn_v2": detection.fasterrcnn_resnet50_fpn_v2,
+    "faster_rcnn_mobilenet_v3_large_fpn": detection.fasterrcnn_mobilenet_v3_large_fpn,
+}
 SIZE = (96, 128)
 CLASSES = 7
 PER_MAP, KEEP = 60, 100
 
 
-def test_detections_are_torchvisions(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", REFERENCES)
+def test_detections_are_torchvisions(name: str, tmp_path: Path) -> None:
     """Boxes of each class, clipped, thinned out and in order; a score is compared to 1e-9."""
     few = {"rpn_pre_nms_top_n_test": PER_MAP, "rpn_post_nms_top_n_test": KEEP}
-    make = detection.fasterrcnn_resnet50_fpn
-    theirs = make(weights=None, weights_backbone=None, num_classes=CLASSES, **few)
+    theirs = REFERENCES[name](weights=None, weights_backbone=None, num_classes=CLASSES, **few)
     batch = images(SIZE, 2)
     pictures = ImageList(batch, [SIZE] * 2)
 
@@ -38,8 +43,8 @@ def test_detections_are_torchvisions(tmp_path: Path) -> None:
     theirs.rpn.head.cls_logits.weight.data *= 0.1
     theirs.roi_heads.box_predictor.bbox_pred.weight.data *= 0.1
     size = {"height": SIZE[0], "width": SIZE[1], "per_map": PER_MAP, "keep": KEEP}
-    compiled = specc.compile(f"{SPECS / NAME}.yaml", num_classes=CLASSES, **size)
-    path = tmp_path / f"{NAME}.py"
+    compiled = specc.compile(f"{SPECS / name}.yaml", num_classes=CLASSES, **size)
+    path = tmp_path / f"{name}.py"
     path.write_text(compiled.source)
     detector = model.load(path).build(CLASSES - 1).double().eval()
     carry(theirs, detector.network, compiled.weights["torchvision"])

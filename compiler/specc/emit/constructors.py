@@ -52,10 +52,11 @@ class Constructors:
         return lines
 
     def items(self, instance: Instance, depth: int) -> list[Line]:
-        """Write the rows of a list one below the other."""
+        """Write the rows of a list one below the other, without those left out at its end."""
         lines: list[Line] = []
         previous = ""
-        for index, row in enumerate(instance.rows):
+        present = [index for index, row in enumerate(instance.rows) if row.form != "absent"]
+        for index, row in enumerate(instance.rows[: present[-1] + 1 if present else None]):
             value = self._row(row, instance) or _IDENTITY
             shape = next(
                 (shape_text(t.shape) for t in leaves(row.value) if t.shape is not None), ""

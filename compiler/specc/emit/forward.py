@@ -78,7 +78,7 @@ class Forward:
             values = self.survey.given(row.applies[-1])
             return list(map(id, values)) == list(map(id, self.returned))
         reader = self.instance.rows[following]
-        return reader.form != "value" and (reader.form != "repeat" or self.survey.is_series(reader))
+        return reader.form == "one" or (reader.form == "repeat" and self.survey.is_series(reader))
 
     def finished(
         self,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from specc.emit.text import Comprehension, text
 from specc.ir.names import refusal
-from specc.values.expression import Call, Expression, Literal, Name
+from specc.values.expression import Call, Expression, Literal, Name, Series
 
 if TYPE_CHECKING:
     from specc.emit.locals import Locals
@@ -33,8 +33,10 @@ class Loop:
     variables: list[str] = field(default_factory=list[str])
     lists: list[Expression] = field(default_factory=list[Expression])
 
-    def over(self, element: Expression) -> Comprehension:
+    def over(self, element: Expression) -> Expression:
         """Return the list of what the turns give."""
+        if not self.lists and self.count == 1:
+            return Series((element,))
         if not self.lists:
             return Comprehension(element, "_", Call(Name("range"), (Literal(self.count),)))
         walked = self.lists[0]
@@ -70,7 +72,7 @@ def find_loop(row: Row, names: Locals, survey: Survey) -> Loop | None:
     columns = list(zip(*(apply.inputs for apply in row.applies), strict=True))
     if any(id(value) in results for column in columns for value in column):
         return None
-    same = [all(value is column[0] for value in column) for column in columns]
+    same = [_is_same(column, names) for column in columns]
     fixed = {place: names.refer(columns[place][0]) for place, is_same in enumerate(same) if is_same}
     loop = Loop(len(row.applies), list(fixed.values()))
     inputs: list[Expression] = []
@@ -79,6 +81,13 @@ def find_loop(row: Row, names: Locals, survey: Survey) -> Loop | None:
         inputs.append(known or loop.walk(_variable(row, place), names.series(column)))
     loop.inputs = inputs
     return loop
+
+
+def _is_same(column: tuple[Any, ...], names: Locals) -> bool:
+    """Whether all turns take one value; a single turn walks over a list that has a name."""
+    if len(column) == 1:
+        return isinstance(names.series(column), Series)
+    return all(value is column[0] for value in column)
 
 
 def _variable(row: Row, place: int) -> str:

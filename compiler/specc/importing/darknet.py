@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 __all__ = ["Imported", "Note", "import_darknet"]
 
 FIRST = {"net", "network"}
-TRAINING = {"yolo": ("jitter", "random"), "region": ("absolute", "jitter", "random")}
+TRAINING = {
+    "detection": ("jitter", "max", "random"),
+    "region": ("absolute", "jitter", "random"),
+    "yolo": ("jitter", "random"),
+}
 _ODD = re.compile(r"[^A-Za-z0-9]+")
 
 
@@ -56,13 +60,14 @@ def import_darknet(path: str | os.PathLike[str]) -> Imported:
     image = _image(source, sections, report)
     layers = read_layers(sections[1:], image, report)
     report.stop()
-    heads = read_heads(layers, report) if image[0] == 3 else None
+    detector = read_heads(layers, image, report) if image[0] == 3 else None
     report.stop()
     stem = _ODD.sub("_", Path(path).stem).strip("_").lower()
     name = stem if stem[:1].isalpha() else f"darknet_{stem}".rstrip("_")
     title = f"{name[:60]}, from Darknet's cfg"
-    text = spec_text(name[:60], title, image, tabulate(layers), heads)
-    notes = [note for section in sections if (note := _note(section, carried=heads is not None))]
+    text = spec_text(name[:60], title, image, tabulate(layers), detector)
+    carried = detector is not None
+    notes = [note for section in sections if (note := _note(section, carried=carried))]
     return Imported(name[:60], text, len(layers), notes)
 
 

@@ -1,21 +1,21 @@
-"""`[yolo]` and `[region]` sections -> what the detector says of the boxes."""
+"""`[yolo]`, `[region]` and `[detection]` sections -> what the detector says of the boxes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from dataclasses import replace
+from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
+from specc.importing.detectors import CellBoxes, GridBoxes, Sides, number
 from specc.importing.layers import HEADS
 
 if TYPE_CHECKING:
     from specc.documents import Report
     from specc.importing.cfg import Section
-    from specc.importing.layers import Layer
+    from specc.importing.detectors import Detector
+    from specc.importing.layers import Layer, Shape
 
-__all__ = ["Heads", "number", "read_heads"]
-
-Sides = tuple[float, float]
+__all__ = ["read_heads"]
 
 
 class Said(NamedTuple):
@@ -26,22 +26,14 @@ class Said(NamedTuple):
     loss: str
 
 
-@dataclass(frozen=True)
-class Heads:
-    """What all of them say: `priors` by section, in pixels of the image or cells of the map."""
-
-    priors: list[list[Sides]]
-    unit: str
-    classes: int
-    loss: str
-
-
-def read_heads(layers: list[Layer], report: Report) -> Heads | None:
-    """Return what the sections say, and tell the convolutions before them how many boxes they predict.
+def read_heads(layers: list[Layer], image: Shape, report: Report) -> Detector | None:
+    """Return what the sections say, and tell the layers before them how many boxes they predict.
 
     Nothing if there are none, or if no detector says what they say: `left` then says why.
     """
     heads = [layer for layer in layers if layer.section.kind in HEADS]
+    if [head.section.kind for head in heads] == ["detection"]:
+        return _grid(heads[0], layers, image, report)
     read = [_READERS[head.section.kind](head.section) for head in heads]
     said = [one for one in read if one is not None]
     if not said or len(said) < len(read):
@@ -54,12 +46,7 @@ def read_heads(layers: list[Layer], report: Report) -> Heads | None:
     for head, one in zip(heads, said, strict=True):
         _predict(head, layers, one, report)
     unit = "pixels" if kinds[0] == "yolo" else "cells"
-    return Heads([one.boxes for one in said], unit, said[0].classes, said[0].loss)
-
-
-def number(value: float) -> str:
-    """Return a number as a spec has it, without an exponent."""
-    return str(int(value)) if value == int(value) else format(Decimal(repr(value)), "f")
+    return CellBoxes([one.boxes for one in said], unit, said[0].classes, said[0].loss)
 
 
 def _yolo(section: Section) -> Said | None:
@@ -95,11 +82,46 @@ def _region(section: Section) -> Said | None:
 
 
 def _detection(section: Section) -> Said | None:
-    section.left.append("write its detector by hand, as zoo/yolov1 has it")
+    section.left.append("beside another of these sections")
     return None
 
 
 _READERS = {"detection": _detection, "region": _region, "yolo": _yolo}
+
+
+def _grid(head: Layer, layers: list[Layer], image: Shape, report: Report) -> GridBoxes | None:
+    """Return what a `[detection]` says, and tell the layer before it how many numbers it gives."""
+    section = head.section
+    side, boxes = section.whole("side", 7, most=64), section.whole("num", 1, most=64)
+    classes = section.whole("classes", 1)
+    scale = number(section.real("coord_scale", 1.0))
+    empty = number(section.real("noobject_scale", 1.0))
+    loss = f"YOLOv1Loss(box_weight={scale}, empty_weight={empty})"
+    section.expect("rescore", 1.0, 0.0)
+    for name in ("object_scale", "class_scale"):
+        section.expect(name, 1.0, 1.0)
+    for name in ("forced", "reorg"):
+        section.expect(name, 0.0, 0.0)
+    numbers = (("coords", 4.0, 1.0), ("sqrt", 1.0, 0.0), ("softmax", 0.0, 0.0))
+    is_known = [section.expect(*one) for one in numbers]
+    grid = GridBoxes(side, boxes, classes, (image[1], image[2]), loss)
+    wanted = side**2 * (classes + 5 * boxes)
+    layer = layers[head.index - 1] if head.index else None
+    given = prod(layer.shape if layer else image)
+    if given != wanted:
+        message = (
+            f"[detection] reads {wanted} numbers, for each of {side}x{side} cells {classes} classes "
+            f"and {boxes} boxes of 5; {given} arrive"
+        )
+        help = f"put a [connected] with `output={wanted}` before it"
+        report.add("E0804", message, section.span, "does not fit", help=help)
+    elif layer is None or layer.calls[-1:] != (f"Linear(_, {wanted})",):
+        section.left.append("behind no [connected] with a linear activation")
+    elif all(is_known):
+        layer.calls = (*layer.calls[:-1], f"Linear(_, {grid.columns})")
+        layer.shape = ()
+        return grid
+    return None
 
 
 def _boxes(section: Section) -> list[Sides]:

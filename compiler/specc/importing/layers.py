@@ -59,7 +59,7 @@ class Layer:
         sources: the layers that it takes, -1 for the image; one alone if it has no call.
         calls: the ops of its rows, one after another; none if it only passes on what it takes.
         conv: of a convolution, instead of calls.
-        shape: of what it gives, without the batch.
+        shape: of what it gives, without the batch; empty where that follows the number of classes.
     """
 
     index: int

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from specc.importing.blocks import Block, Row
-from specc.importing.heads import number
 from specc.importing.layers import ACTIVATIONS, Conv
 
 if TYPE_CHECKING:
     from specc.importing.blocks import Table
-    from specc.importing.heads import Heads
+    from specc.importing.detectors import Detector
     from specc.importing.layers import Shape
 
 __all__ = ["spec_text"]
@@ -22,66 +21,35 @@ PREPROCESS = (
 )
 
 
-def spec_text(name: str, title: str, image: Shape, table: Table, heads: Heads | None) -> str:
+def spec_text(name: str, title: str, image: Shape, table: Table, detector: Detector | None) -> str:
     """Return a spec; all that is written into it are numbers and names made here."""
     modules = _Modules(table.rows)
     rows = [line for row in table.rows for line in _row(row, modules)]
-    outputs = {name: name for name in PARTS} if heads else table.outputs
+    outputs = {name: name for name in PARTS} if detector else table.outputs
     listed = ", ".join(f"{output}: {row}" for output, row in outputs.items())
     channels, height, width = image
+    written = [*modules.lines(), *(detector.modules() if detector else [])]
     parts = [
         f"specc: 1\nname: {name}\ntitle: {title}",
-        *([f"params: {{num_classes: {heads.classes}}}"] if heads else []),
+        *([f"params: {{num_classes: {detector.classes}}}"] if detector else []),
         f"inputs: {{images: [N, {channels}, {height}, {width}]}}",
         *([PREPROCESS] if channels == 3 else []),
-        *(_priors(heads) if heads else []),
+        *(["let:", *detector.let()] if detector else []),
         "\nlayers:",
         *rows,
-        *(_boxes(list(table.outputs.values())) if heads else []),
+        *(detector.rows(list(table.outputs.values())) if detector else []),
         *([f"outputs: {{{listed}}}"] if listed else []),
-        *modules.lines(),
-        *(_detector(heads) if heads else []),
+        *(["\nmodules:", *written[1:]] if written else []),
+        *(_detector(detector) if detector else []),
         '\nweights:\n  darknet: {map: {"{p}": "{p}"}}           # .weights: no keys, but this order',
     ]
     return "\n".join(parts) + "\n"
 
 
-def _priors(heads: Heads) -> list[str]:
-    unit = "pixels of the image" if heads.unit == "pixels" else "cells of the map"
-    written = [
-        ", ".join(f"[{number(width)}, {number(height)}]" for width, height in boxes)
-        for boxes in heads.priors
-    ]
-    head = f"  priors:                                  # width and height in {unit}"
-    return ["let:", head, *(f"    - [{boxes}]" for boxes in written)]
-
-
-def _boxes(maps: list[str]) -> list[str]:
-    """Return the rows behind the network: of each box its place, its objectness and its classes."""
-    return [
-        f"  maps: [{', '.join(maps)}]",
-        "  each: {for: {x: maps}, op: PerBox(5 + num_classes)(x)}",
-        "  joined: Cat(dim=1)(each)",
-        "  loc: Narrow(2, 0, 4)(joined)",
-        "  objectness: Narrow(2, 4, 1)(joined)",
-        "  conf: Narrow(2, 5, num_classes)(joined)",
-    ]
-
-
-def _detector(heads: Heads) -> list[str]:
-    unit = "" if heads.unit == "pixels" else ", unit='cells'"
-    return [
-        "\ndetector:",
-        "  maps: maps",
-        "  boxes: loc",
-        "  classes: conf",
-        "  objectness: objectness",
-        f"  anchors: BoxPriors(sizes=priors{unit})",
-        "  coder: CellCoder()",
-        "  match: CellMatch()",
-        f"  loss: {heads.loss}",
-        "  select: NMS(score=0.005, per_class=400, iou=0.45, keep=200)",
-    ]
+def _detector(detector: Detector) -> list[str]:
+    maps, *others = detector.components()
+    outputs = ["  boxes: loc", "  classes: conf", "  objectness: objectness"]
+    return ["\ndetector:", maps, *outputs, *others]
 
 
 def _row(row: Row, modules: _Modules) -> list[str]:
@@ -149,10 +117,9 @@ class _Modules:
         ]
 
     def lines(self) -> list[str]:
-        """Return the section `modules`."""
+        """Return the modules, each behind an empty line."""
         written = [line for alike in self.convs.values() for line in _conv_module(alike)]
-        written += [line for alike in self.blocks.values() for line in self._block(alike[0])]
-        return ["\nmodules:", *written[1:]] if written else []
+        return written + [line for alike in self.blocks.values() for line in self._block(alike[0])]
 
     def _block(self, block: Block) -> list[str]:
         widths = self.widths(block)

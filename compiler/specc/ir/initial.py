@@ -8,7 +8,7 @@ from specc.documents import suggest
 from specc.ir.binding import bind
 from specc.ops import INITIALIZERS, ShapeError
 from specc.schema.calls import check_call
-from specc.values.expression import Call, ExpressionError, Name
+from specc.values.expression import Call, Conditional, ExpressionError, Name
 from specc.values.traced import outside_turns
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from specc.ir.scope import Scope
     from specc.ir.spec import ModuleSpec, Phrase, RowSpec, Setting
     from specc.ops import Entry, Initializer, Op
+    from specc.values.expression import Expression
 
 __all__ = ["initial_values", "refuse_initial_values"]
 
@@ -25,11 +26,13 @@ def initial_values(context: Context, scope: Scope, row: RowSpec, op: Op) -> dict
     found: dict[str, Initializer] = {}
     for setting in row.init:
         entry = _entry(context, op, setting)
-        made = None if entry is None else _initializer(context, scope, setting.phrase)
-        if entry is None or made is None:
-            continue
         try:
+            made = None if entry is None else _initializer(context, scope, setting.phrase)
+            if entry is None or made is None:
+                continue
             made.check(entry)
+        except ExpressionError as error:
+            context.fault(error, setting.phrase)
         except ShapeError as error:
             span = setting.phrase.span
             context.add(error.code, error.message, span, "cannot be filled so", help=error.help)
@@ -61,9 +64,17 @@ def _entry(context: Context, op: Op, setting: Setting) -> Entry | None:
     return None
 
 
+def _chosen(scope: Scope, expression: Expression) -> Expression:
+    """Follow ``a() if c else b()`` to the call that counts here."""
+    while isinstance(expression, Conditional):
+        holds = scope.evaluate.truth(expression.test)
+        expression = expression.then if holds else expression.otherwise
+    return expression
+
+
 def _initializer(context: Context, scope: Scope, phrase: Phrase) -> Initializer | None:
     """Read the call of an initializer and check its arguments, as an op's are."""
-    call = phrase.expression
+    call = _chosen(scope, phrase.expression)
     if not isinstance(call, Call) or not isinstance(call.function, Name):
         help = "write `normal_(std=0.01)` or `zeros_()`"
         context.add("E0204", "an initial value is a call", phrase.span, "not a call", help=help)
@@ -77,11 +88,7 @@ def _initializer(context: Context, scope: Scope, phrase: Phrase) -> Initializer 
         context.add("E0205", message, span, "unknown initializer", help=help)
         return None
     declared = INITIALIZERS[name]
-    try:
-        bound = bind(call, list(declared.arguments), scope.evaluate, name)
-    except ExpressionError as error:
-        context.fault(error, phrase)
-        return None
+    bound = bind(call, list(declared.arguments), scope.evaluate, name)
     problems = check_call(declared, bound.values)
     for problem in problems:
         span = phrase.at(bound.places.get(problem.argument or "", call.function.at))

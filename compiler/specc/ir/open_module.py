@@ -221,16 +221,20 @@ def _arrive(opened: Opened, declared: Phrase | None, value: Any, formal: str, ca
     if shape is None:
         return Tensor(None, tensor.origin)
     sides = [int(side) if isinstance(side, int) else side for side in shape]
-    if declared is not None:
-        formal = _bind_sizes(opened, declared, shape, call) or formal
+    said = None if declared is None else _bind_sizes(opened, declared, shape, call)
     if len(shape) > 1 and isinstance(shape[1], int):
-        opened.replacements[formal] = shape[1]
-        sides[1] = cast("int", traced(int(shape[1]), Name(formal)))
+        sides[1] = _named(opened, formal, shape[1]) if said is None else said
     return Tensor(tuple(sides), tensor.origin)
 
 
-def _bind_sizes(opened: Opened, declared: Phrase, shape: Shape, call: Call) -> str | None:
-    """Compare a declared shape with what arrives; return the name it gives to the channels."""
+def _named(opened: Opened, name: str, channels: int) -> int:
+    """Make channels that arrive an argument of the class; return them with that name."""
+    opened.replacements[name] = channels
+    return cast("int", traced(int(channels), Name(name)))
+
+
+def _bind_sizes(opened: Opened, declared: Phrase, shape: Shape, call: Call) -> int | None:
+    """Compare a declared shape with what arrives; return the channels as it says them."""
     instance = opened.scope.instance
     items = cast("Any", declared.expression).items
     if len(items) != len(shape):
@@ -238,7 +242,7 @@ def _bind_sizes(opened: Opened, declared: Phrase, shape: Shape, call: Call) -> s
         message = f"`{instance.spec.name}` takes {len(items)} dimensions; {arriving} arrives"
         help = f"pass {len(items)} dimensions, or declare others"
         raise ExpressionError(message, call.at, help, "E0406")
-    formal: str | None = None
+    channels: int | None = None
     for place, (item, side) in enumerate(zip(items, shape, strict=True)):
         is_new = isinstance(item, Name) and item.id not in instance.params
         if is_new and place == 1 and isinstance(side, int):
@@ -247,8 +251,7 @@ def _bind_sizes(opened: Opened, declared: Phrase, shape: Shape, call: Call) -> s
                 message = f"`{item.id}` of `{instance.spec.name}` is {known}, and {side} here"
                 help = "bring both to the same channels, or give them two names"
                 raise ExpressionError(message, call.at, help, "E0401")
-            formal = item.id
-            instance.env[item.id] = traced(int(side), Name(item.id))
+            channels = instance.env[item.id] = _named(opened, item.id, side)
         if is_new or not isinstance(side, int):
             continue
         wanted = opened.scope.evaluate(item)
@@ -257,4 +260,5 @@ def _bind_sizes(opened: Opened, declared: Phrase, shape: Shape, call: Call) -> s
             help = f"bring it to {wanted}, or declare a name instead of {wanted}"
             message = f"{message}; {shape_text(shape)} arrives"
             raise ExpressionError(message, call.at, help, "E0401")
-    return formal
+        channels = wanted if place == 1 else channels
+    return channels

@@ -16,6 +16,9 @@ from specc_runtime.detector import Detector
 from specc_runtime.recipe import Recipe
 
 BUILDERS = {
+    "faster_rcnn_mobilenet_v3_large_fpn": ("fasterrcnn_mobilenet_v3_large_fpn",),
+    "faster_rcnn_resnet50_fpn": ("fasterrcnn_resnet50_fpn",),
+    "faster_rcnn_resnet50_fpn_v2": ("fasterrcnn_resnet50_fpn_v2",),
     "fcos_resnet50_fpn": ("fcos_resnet50_fpn",),
     "retinanet_resnet50_fpn": ("retinanet_resnet50_fpn", "retinanet_resnet50_fpn_v2"),
     "ssd300_vgg": ("ssd300_vgg16",),

@@ -158,8 +158,8 @@ class SharedHeads(nn.Module):
         c3, c4, c5 = self.body(images)
         # 32xceil(H/4)xceil(W/4), 32xceil(H/8)xceil(W/8), 32xceil(H/16)xceil(W/16)
         pyramid = self.pyramid([c3, c4, c5])
-        x = self.extra(pyramid[2])  # 32xceil(H/32)xceil(W/32)
-        head = [self.head(level) for level in [*pyramid, x]]
+        extra = self.extra(pyramid[2])  # 32xceil(H/32)xceil(W/32)
+        head = [self.head(level) for level in [*pyramid, extra]]
         scores = [each[0] for each in head]
         deltas = [each[1] for each in head]
         return Outputs(scores, deltas)

@@ -202,6 +202,59 @@ def test_a_region_section_becomes_a_detector(tmp_path: Path) -> None:
     assert made.notes == []
 
 
+GRID = "[connected]\noutput={}\nactivation={}\n[detection]\nside=2\nclasses=3\ncoords=4\nnum=2\nrescore=1\n"
+GRID += "sqrt=1\nnoobject_scale=.5\ncoord_scale=5\njitter=.2\n"
+
+
+def test_a_detection_section_becomes_a_detector(tmp_path: Path) -> None:
+    made, model = imported(conv(4, stride=4) + GRID.format(4 * 13, "linear"), tmp_path)
+    said = detector(model)
+    assert said["anchors"]["sizes"] == [[[64.0, 32.0]] * 2]
+    assert said["maps"] == [[2, 2]]
+    assert (said["coder"], said["match"]) == ({"kind": "RootCoder"}, {"kind": "GridMatch"})
+    assert said["loss"] == {"kind": "YOLOv1Loss", "box_weight": 5.0, "empty_weight": 0.5}
+    assert (said["num_classes"], model.boxes) == (3, 8)
+    assert made.notes == [(14, "detection", "jitter: of training")]
+    path = tmp_path / "other.yaml"
+    path.write_text(made.text, encoding="utf-8")
+    model = compile_spec(path, params={"num_classes": 7})
+    assert model.facts.costs.state["full1.weight"].shape == (4 * 17, 4 * 8 * 16)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said", "has_detector"),
+    [
+        ("rescore=1", "rescore=0", "rescore is 0, and here always 1", True),
+        ("rescore=1", "rescore=1\nclass_scale=2", "class_scale is 2, and here always 1", True),
+        ("rescore=1", "rescore=1\nobject_scale=2", "object_scale is 2, and here always 1", True),
+        ("rescore=1", "rescore=1\nforced=1", "forced is 1, and here always 0", True),
+        ("coords=4\n", "", "coords is 1, and here always 4", False),
+        ("sqrt=1\n", "", "sqrt is 0, and here always 1", False),
+        ("rescore=1", "rescore=1\nsoftmax=1", "softmax is 1, and here always 0", False),
+        ("=linear", "=leaky", "behind no [connected] with a linear activation", False),
+        ("[detection]", "[dropout]\n[detection]", "behind no [connected]", False),
+    ],
+)
+def test_what_a_grid_cannot_say_is_said(
+    old: str, new: str, said: str, has_detector: bool, tmp_path: Path
+) -> None:
+    text = conv(4) + GRID.format(4 * 13, "linear").replace(old, new).replace("jitter=.2\n", "")
+    made, model = imported(text, tmp_path)
+    [note] = made.notes
+    assert said in note.text
+    assert note.text.startswith("no row, an output, and no detector; ") != has_detector
+    assert ("DETECTOR" in model.source) == has_detector
+
+
+def test_a_detection_beside_others_is_an_output(tmp_path: Path) -> None:
+    grid = GRID.format(4 * 13, "linear")
+    text = conv(4) + grid + "[route]\nlayers=0\n" + grid
+    made, model = imported(text, tmp_path)
+    assert "outputs: {detection2: full1, detection5: full4}\n" in made.text
+    assert all("beside another of these sections" in note.text for note in made.notes)
+    assert "DETECTOR" not in model.source
+
+
 def test_an_imported_detector_takes_any_number_of_classes(tmp_path: Path) -> None:
     made, _ = imported(conv(4, stride=4) + HEAD.format(16) + f"[region]\n{REGION}", tmp_path)
     path = tmp_path / "other.yaml"
@@ -289,6 +342,10 @@ def test_grey_images_have_no_detector(tmp_path: Path) -> None:
         (NET + HEAD.format(9) + "[yolo]\nclasses=3\nanchors=4,6\n", ("E0804", 7, 1)),
         (NET + conv(8) + "[yolo]\nclasses=3\nanchors=4,6\n", ("E0804", 11, 1)),
         (NET + "[yolo]\nclasses=3\nanchors=4,6\n", ("E0804", 4, 1)),
+        (NET + GRID.format(50, "linear"), ("E0804", 7, 1)),
+        (NET + "[detection]\n", ("E0804", 4, 1)),
+        (NET + GRID.format(52, "linear") + "[softmax]\n", ("E0804", 17, 1)),
+        (NET + GRID.format(32, "linear").replace("num=2", "num=a"), ("E0803", 11, 5)),
         (NET + HEAD.format(16) + f"[region]\n{REGION.replace('3.25', 'a')}", ("E0803", 8, 9)),
         (NET + conv(3) + "[reorg]\nstride=2\n", ("E0804", 11, 1)),
         (NET + "[convolutional]\nsize=65\n", ("E0402", 4, 1)),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from agreement import agree, compiled
 
+import specc
+
 RESIDUAL = """
     inputs: {images: [N, 4, 16, 16]}
     layers:
@@ -72,3 +74,23 @@ def test_a_parameter_that_decides_is_not_an_argument(spec):
         """)
     agree(path)
     assert "def __init__(self, classes: int = 5)" in compiled(path).source
+
+
+def test_a_row_left_out_at_the_end_of_a_list_leaves_nothing(spec):
+    path = spec("""
+        inputs: {images: [N, 3, 8, 8]}
+        layers:
+          body: Body(False)
+          tail: Body(True)
+        modules:
+          Body:
+            params: {act: bool}
+            layers:
+              - {if: act, op: ReLU()}
+              - Conv2d(_, 4, 3, padding=1)
+              - {if: act, op: ReLU()}
+        """)
+    agree(path)
+    module = specc.load(path)
+    assert [type(layer).__name__ for layer in module.body] == ["Identity", "Conv2d"]
+    assert [type(layer).__name__ for layer in module.tail] == ["ReLU", "Conv2d", "ReLU"]

@@ -165,3 +165,29 @@ def test_an_argument_named_like_the_loop_variable(spec):
               convs: {repeat: 2, op: "Conv2d(_, 3, 1)", init: {bias: constant_(layer)}}
         """)
     assert all(conv.bias.eq(0.5).all() for conv in loaded(path).body.convs)
+
+
+def test_a_choice_of_two(spec):
+    path = spec("""
+        inputs: {images: [N, 3, 8, 8]}
+        layers:
+          drawn: Layer(0.5)
+          constant: Layer(0.0)
+          turns:
+            repeat: {i: 3}
+            op: Conv2d(_, 3, 1)
+            init: {bias: ones_() if i == 0 else zeros_() if i == 1 else constant_(i)}
+        modules:
+          Layer:
+            params: {std: float}
+            layers:
+              conv:
+                op: Conv2d(_, 3, 1)
+                init: {weight: normal_(std=std) if std else ones_()}
+        """)
+    agree(path)
+    module = loaded(path)
+    assert module.constant.conv.weight.eq(1).all()
+    assert module.drawn.conv.weight.unique().numel() == 9
+    assert "normal_(self.conv.weight, std=0.5)" in compiled(path).source
+    assert [conv.bias.unique().tolist() for conv in module.turns] == [[1], [0], [2]]

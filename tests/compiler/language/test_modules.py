@@ -126,3 +126,23 @@ def test_equal_structures_share_a_class(spec):
     assert "class Block(" in source
     assert "class BlockNoPool(" in source
     assert source.count("class Block") == 2
+
+
+def test_classes_of_one_module_say_what_tells_them_apart(spec):
+    path = spec("""
+        inputs: {images: [N, 3, 8, 8]}
+        layers:
+          short: Stage(1)
+          long: Stage(2)
+        modules:
+          Stage:
+            doc: Some layers.
+            params: {times: int}
+            layers:
+              body: {repeat: times, op: "Conv2d(_, 3, 1)"}
+              act: ReLU()
+        """)
+    agree(path)
+    source = compiled(path).source
+    assert 'class Stage(nn.Module):\n    """Some layers."""' in source
+    assert 'class Stage2(nn.Module):\n    """Some layers, with another `body`."""' in source

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from agreement import agree, open_numbers
+from agreement import agree, compiled, open_numbers
 
 BEHIND_A_CONVOLUTION = {
     "another convolution": ("ReLU()", "Conv2d(_, 5, 1)"),
@@ -52,3 +52,29 @@ def test_a_width_that_a_list_hands_on_is_not_mistaken_for_another(spec):
                 op: Conv2d(_, width, 1)(m)
         """)
     agree(path)
+
+
+def test_channels_that_an_input_declares_are_no_argument(spec):
+    """A number or a parameter says them already."""
+    path = spec("""
+        inputs: {images: [N, 3, 8, 8]}
+        layers:
+          body: Body()
+          node: Node(4)
+          other: Node(4)
+        modules:
+          Body:
+            inputs: {x: [N, 3, H, W]}
+            layers:
+              - Conv2d(_, 4, 1)
+          Node:
+            params: {width: int}
+            inputs: {x: [N, width, H, W]}
+            layers:
+              conv: Conv2d(_, width, 1)
+        """)
+    agree(path)
+    source = compiled(path).source
+    assert "self.body = Body()" in source
+    assert "def __init__(self, width: int) -> None:" in source
+    assert "self.conv = nn.Conv2d(width, width, kernel_size=1)" in source

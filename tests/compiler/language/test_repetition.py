@@ -331,3 +331,51 @@ def test_functions_take_what_a_module_gives(spec):
         """)
     agree(path)
     assert compiled(path).shapes["back.0"] == ("N", 16, 26, 26)
+
+
+def test_a_single_turn_walks_over_its_list_as_several_do(spec):
+    path = spec("""
+        inputs: {images: [N, 3, 8, 8]}
+        layers:
+          one: Heads()([images])
+          two: Heads()([images, images])
+          alone:
+            for: {i: range(1)}
+            shared: true
+            op: Scale()(images)
+          joined: Cat(dim=1)(alone)
+        outputs: [one, two, joined]
+        modules:
+          Heads:
+            inputs: [maps]
+            layers:
+              head: {for: {m: maps}, shared: true, op: "Conv2d(_, 4, 1)(m)"}
+              scaled: {for: {m: head}, shared: true, op: Scale()(m)}
+              joined: Cat(dim=1)(scaled)
+          Scale:
+            layers:
+              gate: Sigmoid()
+              twice: Mul()(x, gate)
+        """)
+    agree(path)
+    source = compiled(path).source
+    assert "range(1)" not in source
+    assert source.count("class Heads") == 1
+    assert "head = [self.head(m) for m in maps]" in source
+    assert "scaled = [self.scaled(m) for m in head]" in source
+    assert "alone = [self.alone(images)]" in source
+
+
+def test_what_a_list_is_made_of_keeps_its_name(spec):
+    path = spec("""
+        inputs: {images: [N, 3, 8, 8]}
+        layers:
+          fine: Conv2d(_, 4, 1)(images)
+          coarse: MaxPool2d(2)(images)
+          mixed: Conv2d(_, 4, 1)
+          each: {for: {x: "[fine, mixed]"}, shared: true, op: AdaptiveAvgPool2d(1)(x)}
+          joined: Cat(dim=1)(each)
+        outputs: [joined]
+        """)
+    agree(path)
+    assert "each = [self.each(x) for x in [fine, mixed]]" in compiled(path).source
