@@ -22,13 +22,22 @@ def iou(first: Tensor, second: Tensor) -> Tensor:
 
     Two boxes without area give NaN (0/0), which no threshold takes for an overlap.
     """
-    x1, y1, x2, y2 = first[..., :4, None].unbind(dim=-2)  # (..., N, 1)
-    u1, v1, u2, v2 = second[..., :4].mT.contiguous()[..., None, :].unbind(dim=-3)  # (..., 1, M)
+    x1, y1, x2, y2 = columns(first)[..., None].unbind()  # (..., N, 1)
+    u1, v1, u2, v2 = columns(second)[..., None, :].unbind()  # (..., 1, M)
     width = torch.minimum(x2, u2).sub_(torch.maximum(x1, u1)).clamp_(min=0)
     height = torch.minimum(y2, v2).sub_(torch.maximum(y1, v1)).clamp_(min=0)
     shared = width.mul_(height)
-    joined = area(first)[..., :, None] + area(second)[..., None, :]
+    joined = (x2 - x1) * (y2 - y1) + (u2 - u1) * (v2 - v1)
     return shared.div_(joined.sub_(shared))
+
+
+def columns(boxes: Tensor) -> Tensor:
+    """The four numbers (4, ...) of boxes (..., 4), each laid out beside that of the next box.
+
+    Pairs of boxes are compared many at a time where their numbers lie side by side in memory. It is
+    `stack` that lays them out: of a copy, a compiler for the CPU reads the original.
+    """
+    return torch.stack(boxes[..., :4].unbind(dim=-1))
 
 
 def clip(boxes: Tensor, size: tuple[int, int]) -> Tensor:

@@ -8,13 +8,15 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from specc_runtime import api, cli_data, model, recipe
+from specc_runtime import api, cli_data, distributed, model, recipe
 from specc_runtime import reproduce as reproduction
 from specc_runtime.bench.measure import MODES
 from specc_runtime.bench.table import table
 from specc_runtime.command import command, parser_of
 from specc_runtime.evaluation import METRICS
+from specc_runtime.options import at_least
 from specc_runtime.recipe import Recipe
 from specc_runtime.report import write_report
 from specc_runtime.verify import output_shapes
@@ -78,27 +80,22 @@ def evaluate(argv: Sequence[str]) -> int:
     )
     parser.add_argument("--split", default="test")
     parser.add_argument("--metric", choices=METRICS, default="voc")
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--workers", type=int, default=4)
+    parser.add_argument("--batch", type=at_least(1), default=32, help="images at a time")
+    parser.add_argument("--workers", type=at_least(0), default=4, help="processes that read them")
     parser.add_argument("--json", action="store_true", help="print the scores as JSON")
     args = parser.parse_args(argv)
-    scores = api.evaluate(
-        args.model,
-        args.data,
-        args.weights,
-        split=args.split,
-        metric=args.metric,
-        batch=args.batch,
-        workers=args.workers,
-    )
-    if args.json:
-        print(json.dumps(scores, indent=1))
-        return 0
-    for name, score in scores["per_class"].items():
-        print(f"{name:24} {score:.4f}")
-    for name in ("map50", "map"):
-        if name in scores:
-            print(f"{name:24} {scores[name]:.4f}")
+    with distributed.joined():
+        scores = api.evaluate(
+            args.model,
+            args.data,
+            args.weights,
+            split=args.split,
+            metric=args.metric,
+            batch=args.batch,
+            workers=args.workers,
+        )
+        if distributed.leads():
+            _print_scores(scores, as_json=args.json)
     return 0
 
 
@@ -164,13 +161,13 @@ def lr_find(argv: Sequence[str]) -> int:
     parser.add_argument("--weights", type=Path, help="safetensors file to start from")
     parser.add_argument("--low", type=float, default=1e-6, help="rate of the first step")
     parser.add_argument("--high", type=float, default=1.0, help="rate of the last step")
-    parser.add_argument("--steps", type=int, default=100, help="at most")
+    parser.add_argument("--steps", type=at_least(2), default=100, help="at most")
     parser.add_argument("--html", type=Path, help="page with a chart to write")
     parser.add_argument("--json", type=Path, help="file of all steps to write")
     parser.add_argument("options", nargs="*", metavar="name=value", help="recipe options")
     args = parser.parse_intermixed_args(argv)
-    if not (0 < args.low < args.high and args.steps > 1):
-        parser.error("--low and --high are rates, the second greater, and --steps at least 2")
+    if not 0 < args.low < args.high:
+        parser.error("--low and --high are rates, the second greater")
     found = api.find_rate(
         args.model,
         args.data,
@@ -183,9 +180,9 @@ def lr_find(argv: Sequence[str]) -> int:
     )
     print(found.table())
     if args.html:
-        args.html.write_text(found.as_html(), encoding="utf-8")
+        _write(args.html, found.as_html())
     if args.json:
-        args.json.write_text(json.dumps(found.as_json(), indent=1) + "\n")
+        _write(args.json, json.dumps(found.as_json(), indent=1) + "\n")
     return 0 if found.suggestion else 1
 
 
@@ -229,14 +226,12 @@ def bench(argv: Sequence[str]) -> int:
     parser.add_argument("--data", type=Path, help="data set; drawn shapes if left out")
     parser.add_argument("--split", default="train")
     parser.add_argument("--batch", type=int, help="images a step: the recipe's")
-    parser.add_argument("--steps", type=int, default=10, help="steps, or pairs, to measure")
+    parser.add_argument("--steps", type=at_least(1), default=10, help="steps, or pairs, to measure")
     parser.add_argument("--vs", choices=["torchvision"], help="take turns with its same detector")
     parser.add_argument("--out", type=Path, help="JSON file of the figures")
     parser.add_argument("options", nargs="*", metavar="name=value", help="recipe options")
     args = parser.parse_intermixed_args(argv)
     options = args.options + ([f"batch={args.batch}"] if args.batch is not None else [])
-    if args.steps < 1:
-        parser.error("--steps must be at least 1")
     figures = api.bench(
         args.model,
         args.mode,
@@ -248,7 +243,7 @@ def bench(argv: Sequence[str]) -> int:
     )
     print(table(figures))
     if args.out:
-        args.out.write_text(json.dumps(figures, indent=1) + "\n")
+        _write(args.out, json.dumps(figures, indent=1) + "\n")
     return 0
 
 
@@ -279,15 +274,37 @@ COMMANDS = {
     "report": report,
     "verify": verify,
 }
+OF_MANY = ("train", "eval", "reproduce")
+"""The commands in which the processes that `torchrun` starts work together."""
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the command that the first argument names."""
     if argv and argv[0] in COMMANDS:
+        if argv[0] not in OF_MANY and distributed.launched() > 1:
+            print(f"error: `{argv[0]}` is for one process: leave torchrun out", file=sys.stderr)
+            return 2
         return COMMANDS[argv[0]](argv[1:])
     lines = [f"  {name:9} {function.__doc__}" for name, function in COMMANDS.items()]
     print("\n".join(["usage: specc_runtime COMMAND ...", "", *lines]), file=sys.stderr)
     return 0 if argv and argv[0] in ("-h", "--help") else 2
+
+
+def _print_scores(scores: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(scores, indent=1))
+        return
+    for name, score in scores["per_class"].items():
+        print(f"{name:24} {score:.4f}")
+    for name in ("map50", "map"):
+        if name in scores:
+            print(f"{name:24} {scores[name]:.4f}")
+
+
+def _write(path: Path, text: str) -> None:
+    """Write what took minutes to find out, also where the folder is not there yet."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
 
 
 def _sides(text: str) -> list[int]:

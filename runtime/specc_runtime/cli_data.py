@@ -18,6 +18,7 @@ from specc_runtime.data.layout import locate
 from specc_runtime.data.stats import coverage, statistics
 from specc_runtime.detector import Detector
 from specc_runtime.drawing import contact_sheet, draw_detections, save_image
+from specc_runtime.options import at_least
 
 Build = Callable[[str, int], Detector]
 """The detector of a generated file or a spec, for a number of classes."""
@@ -25,7 +26,7 @@ Build = Callable[[str, int], Detector]
 
 def run(argv: Sequence[str], doc: str | None, build: Build) -> int:
     """Run the subcommand that the arguments name; its exit code."""
-    parser = argparse.ArgumentParser(prog="data", description=doc)
+    parser = argparse.ArgumentParser(prog="specc data", description=doc)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, (function, add_arguments) in _COMMANDS.items():
         command = commands.add_parser(name, help=function.__doc__, description=function.__doc__)
@@ -101,7 +102,11 @@ def _view(args: argparse.Namespace) -> int:
         sample = split.annotations[number * len(split.annotations) // count]
         image = decode(sample.path, sample.apply_exif)
         pictures.append(draw_detections(image, sample.boxes, sample.labels, None, split.classes))
-    save_image(args.output, contact_sheet(pictures, min(args.columns, count)))
+    args.output.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        save_image(args.output, contact_sheet(pictures, min(args.columns, count)))
+    except ValueError as error:
+        raise DataError(f"{error}: .png or .jpg") from error
     print(args.output)
     return 0
 
@@ -142,13 +147,13 @@ def _view_arguments(parser: argparse.ArgumentParser) -> None:
     _add_data(parser)
     parser.add_argument("-o", "--output", type=Path, required=True, help="picture to write")
     parser.add_argument("--split", default="train")
-    parser.add_argument("--images", type=int, default=12)
-    parser.add_argument("--columns", type=int, default=4)
+    parser.add_argument("--images", type=at_least(1), default=12)
+    parser.add_argument("--columns", type=at_least(1), default=4)
 
 
 def _synth_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--images", type=int, default=400, help="in all splits together")
+    parser.add_argument("--images", type=at_least(3), default=400, help="in all splits together")
     parser.add_argument("--seed", type=int, default=0)
 
 

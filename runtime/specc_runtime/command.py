@@ -56,7 +56,7 @@ def command(function: Command) -> Command:
         except Findings as findings:
             print(render_text(findings.diagnostics), end="", file=sys.stderr)
         except FAULTS as error:
-            print(f"error: {error}", file=sys.stderr)
+            print(f"error: {_reason(error)}", file=sys.stderr)
         except SystemExit as leave:  # argparse has said why
             return int(leave.code or 0)
         except KeyboardInterrupt:
@@ -69,7 +69,14 @@ def command(function: Command) -> Command:
 def parser_of(name: str, function: Command) -> argparse.ArgumentParser:
     """A command's parser, which says of it what its docstring says."""
     return argparse.ArgumentParser(
-        prog=name,
+        prog=f"specc {name}",
         description=function.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+
+
+def _reason(error: Exception) -> str:
+    """What an error says, and of a file that the system refuses, which file it is."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror[0].lower()}{error.strerror[1:]}"
+    return str(error)

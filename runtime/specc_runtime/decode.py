@@ -6,7 +6,7 @@ Boxes are (B, A, 4), or (B, A, C, 4) where each class has its own.
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, cast
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -25,8 +25,8 @@ PART = 256
 class Judge(Protocol):
     """What turns predictions into scores: a loss."""
 
-    def best(self, predictions: Predictions) -> Tensor:
-        """Score (B, A) of each anchor's best class."""
+    def best(self, predictions: Predictions, least: float = 0.0) -> Tensor:
+        """Score (B, A) of each anchor's best class; for one up to `least`, any up to that."""
         ...
 
     def bound(self, predictions: Predictions) -> Tensor:
@@ -81,7 +81,7 @@ class NMS:
         """
         del levels
         bound = judge.bound(predictions)
-        (busiest,) = _busiest([bound > self.score], bound.shape[1])
+        busiest = _busiest(bound > self.score)
         return bound.topk(busiest, sorted=False).indices, (busiest,)
 
 
@@ -101,37 +101,31 @@ class LevelNMS:
 
     def __call__(self, boxes: Boxes, scores: Tensor, levels: Sequence[int]) -> Detections:
         """Choose among boxes (B, A, 4) by scores (B, A, C), where `levels` sum up to A."""
-        best, anchors, labels = zip(*self._candidates(scores, levels), strict=True)
-        scores = torch.cat(best, dim=1)
-        scores = torch.where(scores > self.score, scores, 0.0)
-        return _select(
-            boxes, scores, torch.cat(anchors, dim=1), torch.cat(labels, dim=1), self.iou, self.keep
-        )
+        candidates = zip(*self._candidates(scores, levels), strict=True)
+        best, anchors, labels = (torch.cat(of_maps, dim=1) for of_maps in candidates)
+        return _select(boxes, best, anchors, labels, self.iou, self.keep)
 
     def shortlist(
         self, judge: Judge, predictions: Predictions, levels: Sequence[int]
     ) -> tuple[Tensor, Sequence[int]]:
-        """Positions (B, n) of anchors to choose among, and how many lie on each map.
+        """Positions (B, n) of anchors to choose among, and how many lie on each map; -1 for padding.
 
         A map's n best pairs have anchors among the n whose best class is best.
         """
-        of_maps = list(_split(judge.best(predictions), levels))
-        counts = _busiest([best > self.score for _, best in of_maps], self.per_map)
-        few = [
-            best.topk(count, sorted=False).indices + start
-            for count, (start, best) in zip(counts, of_maps, strict=True)
-        ]
-        return torch.cat(few, dim=1), counts
+        few: list[Tensor] = []
+        for start, of_map in _split(judge.best(predictions, self.score), levels):
+            best, anchors = _best_above(of_map, self.score, self.per_map)
+            few.append(torch.where(best > 0, start + anchors, NOTHING))
+        return torch.cat(few, dim=1), [of_map.shape[1] for of_map in few]
 
     def _candidates(
         self, scores: Tensor, levels: Sequence[int]
     ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Of each map the best scores (B, K), their anchors and their classes."""
+        """Of each map the best scores (B, K), 0 where there are none, their anchors and their classes."""
         classes = scores.shape[2]
         for start, of_map in _split(scores, levels):
-            pairs = of_map.flatten(1)
-            best, index = pairs.topk(min(self.per_map, pairs.shape[1]), sorted=False)
-            yield best, start + index.div(classes, rounding_mode="floor"), index % classes
+            best, pairs = _best_above(of_map.flatten(1), self.score, self.per_map)
+            yield best, start + pairs.div(classes, rounding_mode="floor"), pairs % classes
 
 
 @dataclass(frozen=True)
@@ -168,10 +162,32 @@ def _split(values: Tensor, levels: Sequence[int]) -> Iterator[tuple[int, Tensor]
     return zip(starts, torch.split(values, list(levels), dim=1), strict=False)
 
 
-def _busiest(chosen: Sequence[Tensor], most: int) -> list[int]:
-    """How many of each (B, n) are chosen where most are: 1 to `most`. The host waits once for all."""
-    counts = torch.stack([one.sum(dim=1).max() for one in chosen]).clamp(1, most)
-    return cast(list[int], counts.tolist())  # pyright: ignore[reportUnknownMemberType]
+def _best_above(scores: Tensor, least: float, most: int) -> tuple[Tensor, Tensor]:
+    """Of each row of scores (B, n) those above `least`, up to `most`, and their positions.
+
+    In no order, and padded with scores of 0. Where few are above, a CPU compares only those; a GPU,
+    which would have to say how many there are before it could go on, compares all.
+    """
+    chosen = scores > least
+    if not scores.is_cpu or int(chosen.count_nonzero()) * 4 > chosen.numel():
+        best, at = scores.topk(min(most, scores.shape[1]), sorted=False)
+        return torch.where(best > least, best, 0.0), at
+    rows, columns = chosen.nonzero(as_tuple=True)
+    counts = torch.bincount(rows, minlength=len(scores))
+    places = torch.arange(len(rows), device=rows.device) - (counts.cumsum(0) - counts)[rows]
+    at = columns.new_zeros(len(scores), max(1, int(counts.max())))
+    at[rows, places] = columns
+    best = scores.new_zeros(at.shape)
+    best[rows, places] = scores[rows, columns]
+    if best.shape[1] > most:
+        best, order = best.topk(most, sorted=False)
+        at = at.gather(1, order)
+    return best, at
+
+
+def _busiest(chosen: Tensor) -> int:
+    """How many of (B, n) are chosen where most are, at least 1. The host waits for it."""
+    return max(1, int(chosen.sum(dim=1).max()))
 
 
 def _select(
@@ -182,7 +198,7 @@ def _select(
     Candidates have scores (B, K), 0 if they are none, positions of anchors (B, K) and labels (B, K).
     Where enough of the best stay, the others are not even sorted.
     """
-    (busiest,) = _busiest([scores > 0], scores.shape[1])
+    busiest = _busiest(scores > 0)
     few = min(2 * keep, busiest)
     while True:
         best, order = scores.topk(few)

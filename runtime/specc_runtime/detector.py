@@ -15,6 +15,7 @@ from specc_runtime.contract import (
     freeze,
     record,
 )
+from specc_runtime.matching import NOTHING
 from specc_runtime.predictions import Predictions
 
 NEED_CELLS = (
@@ -116,13 +117,15 @@ class Detector(nn.Module):
     def detect(self, predictions: Predictions) -> decode.Detections:
         """The boxes found, in pixels of the network's input, clipped to it."""
         few, levels = self.select.shortlist(self.criterion, predictions, self.levels)
+        real, few = few != NOTHING, few.clamp(min=0)
 
         def found(chosen: Tensor) -> Tensor:
             at = few.gather(1, chosen)
             offsets, anchors = predictions.at(at).offsets, self.anchors[at]
             return boxes.clip(self.coder.decode(offsets, anchors), self.input.size)
 
-        return self.select(found, self.criterion.scores(predictions.at(few)), levels)
+        scores = self.criterion.scores(predictions.at(few))
+        return self.select(found, torch.where(real[..., None], scores, 0.0), levels)
 
     def _check_parts(self) -> None:
         """Anchors must have the cells, and outputs the keys, that other parts need."""

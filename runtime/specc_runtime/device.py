@@ -1,9 +1,19 @@
-"""The device that a run uses, and how far it can be hurried."""
+"""The device that a run uses, how far it can be hurried, and when its memory is too small."""
 
 import shutil
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
+
+SHORTAGES = (
+    "DefaultCPUAllocator: ",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)
+"""What PyTorch says of a lack of memory where it has no error of its own for it."""
 
 
 def choose() -> torch.device:
@@ -38,3 +48,22 @@ def can_compile(
 def peak_memory(device: torch.device) -> int:
     """The most memory that PyTorch has taken of a GPU so far, in bytes; 0 for a CPU."""
     return torch.cuda.max_memory_reserved(device) if device.type == "cuda" else 0
+
+
+@contextmanager
+def shortages() -> Generator[None]:
+    """What lacks memory within raises `torch.OutOfMemoryError`, also where a compiler wraps it."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        reason: BaseException | None = error
+        while reason is not None and not _is_shortage(reason):
+            reason = reason.__cause__ or reason.__context__
+        if reason is None:
+            raise
+        raise torch.OutOfMemoryError(str(reason) or "out of memory") from error
+
+
+def _is_shortage(error: BaseException) -> bool:
+    known = isinstance(error, torch.OutOfMemoryError | MemoryError)
+    return known or any(sign in str(error) for sign in SHORTAGES)

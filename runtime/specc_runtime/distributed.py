@@ -75,19 +75,31 @@ def leads() -> bool:
 
 
 @torch.no_grad()
-def add_up(tensors: Sequence[Tensor]) -> None:
-    """Make each of these tensors, of one type, the sum of those of all ranks.
+def add_up(tensor: Tensor) -> None:
+    """Make a tensor the sum of those of all ranks: the same on all, to the last bit.
 
-    The result is the same on all ranks, to the last bit. Raises `DistributedError`.
+    Raises `DistributedError`.
     """
-    if world() == 1:
-        return
-    flat = torch.cat([tensor.flatten() for tensor in tensors])
-    with _peers():
-        dist.all_reduce(flat)
-    sums = torch.split_with_sizes(flat, [tensor.numel() for tensor in tensors])
-    shaped = [total.view_as(tensor) for total, tensor in zip(sums, tensors, strict=True)]
-    torch._foreach_copy_(list(tensors), shaped)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
+    if world() > 1:
+        with _peers():
+            dist.all_reduce(tensor)
+
+
+class Row:
+    """Tensors of one type, and a copy of all in a row, to be added up at once."""
+
+    @torch.no_grad()
+    def __init__(self, tensors: Sequence[Tensor]) -> None:
+        self._tensors = list(tensors)
+        self._row = torch.cat([tensor.flatten() for tensor in tensors])
+
+    @torch.no_grad()
+    def add_up(self) -> None:
+        """Make each of the tensors the sum of those of all ranks. Raises `DistributedError`."""
+        add_up(self._row)
+        sums = torch.split_with_sizes(self._row, [tensor.numel() for tensor in self._tensors])
+        shaped = [total.view_as(tensor) for total, tensor in zip(sums, self._tensors, strict=True)]
+        torch._foreach_copy_(self._tensors, shaped)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
 
 
 def most(number: int) -> int:
@@ -120,6 +132,11 @@ def alike(kind: type[Exception]) -> Generator[None]:
         raised = error
     if most(raised is not None):
         raise raised or kind("on another rank")
+
+
+def launched() -> int:
+    """How many processes `torchrun` started, whether they have joined or not; 1 without it."""
+    return int(os.environ["WORLD_SIZE"]) if dist.is_torchelastic_launched() else 1
 
 
 def launch() -> str:

@@ -11,6 +11,7 @@ from specc_runtime import distributed, evaluation
 from specc_runtime.data import Batch, Dataset, Loader
 from specc_runtime.decode import Detections
 from specc_runtime.detector import Detector
+from specc_runtime.device import shortages
 from specc_runtime.interrupt import Stopped
 
 
@@ -128,7 +129,8 @@ def _detect_in_parts(
     """`detect` of a batch, so many images at a time; None without the memory for more than one."""
     parts = zip(torch.split(batch.images, at_once), torch.split(batch.sizes, at_once), strict=True)
     try:
-        return [found for part in parts for found in detect(detector, *part, bf16=bf16)]
+        with shortages():
+            return [found for part in parts for found in detect(detector, *part, bf16=bf16)]
     except torch.OutOfMemoryError:
         if at_once == 1:
             raise

@@ -57,7 +57,7 @@ class _Sum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *tensors: Tensor) -> Tensor:  # noqa: ARG004 - PyTorch hands it over
         total = tensors[0].clone()
-        distributed.add_up([total])
+        distributed.add_up(total)
         return total
 
     @staticmethod

@@ -1,7 +1,12 @@
-"""Options as the fields of a dataclass: what a value may be, and how it is written in YAML."""
+"""Options as the fields of a dataclass: what a value may be, and how it is written in YAML.
+
+And what a command takes for a whole number.
+"""
 
 import json
 import math
+from argparse import ArgumentTypeError
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from types import UnionType
 from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
@@ -62,6 +67,18 @@ def options_of(kind: type) -> dict[str, Option]:
         f.name: Option(hints[f.name], *(f.metadata[key] for key in ("least", "most", "words")))
         for f in fields(kind)
     }
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """What reads a command's argument that is a whole number, and no less than this."""
+
+    def read(text: str) -> int:
+        if (number := int(text)) < least:
+            raise ArgumentTypeError(f"must be at least {least}, and is {number}")
+        return number
+
+    read.__name__ = "whole number"  # as argparse calls what is none
+    return read
 
 
 def text(value: Any) -> str:

@@ -20,7 +20,14 @@ class Predictions(NamedTuple):
         """What is said of some anchors of each picture, whose positions are (B, n)."""
         picture = torch.arange(len(anchors), device=anchors.device)[:, None]
         said = {name: value for name, value in self._asdict().items() if value is not None}
-        return self._replace(**{name: value[picture, anchors] for name, value in said.items()})
+        return self._replace(
+            **{
+                name: value.flatten(0, 1)
+                .index_select(0, (picture * value.shape[1] + anchors).flatten())
+                .unflatten(0, anchors.shape)
+                for name, value in said.items()
+            }
+        )
 
     @property
     def confidences(self) -> Tensor:

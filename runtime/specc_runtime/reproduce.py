@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from specc_runtime import tensorfile
+from specc_runtime import distributed, tensorfile
 from specc_runtime.run import Run, RunError, machine
 from specc_runtime.session import Job, start
 
@@ -25,17 +25,21 @@ def reproduce(folder: Path, output: Path) -> int:
     if not first.last.exists():
         raise RunError(f"{folder}: has not come to its end: --resume it first")
     torch.set_num_threads(began["threads"])
-    code = start(Job.again(folder, output))
-    if code:
-        return code
+    with distributed.joined():
+        code = start(Job.again(folder, output))
+        return code or distributed.gathered(_told(first, second) if distributed.leads() else 0)[0]
+
+
+def _told(first: Run, second: Run) -> int:
+    """Say whether the second run is the first one again: 0 if it is."""
     found = [*compare_metrics(first, second), *compare_weights(first, second)]
     for line in found:
         print(f"differs: {line}", file=sys.stderr)
-    now = machine()
+    began, now = first.read(), machine()
     if found and any(now[name] != began.get(name) for name in now):
         print(f"the machine: {now}; at first { ({n: began.get(n) for n in now}) }", file=sys.stderr)
     if not found:
-        print(f"{output}: losses, scores and weights are those of {folder}, to the bit")
+        print(f"{second.path}: losses, scores and weights are those of {first.path}, to the bit")
     return int(bool(found))
 
 

@@ -146,8 +146,10 @@ class Run:
         """What `write` recorded. Raises `RunError`."""
         try:
             about = json.loads(self.about.read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise RunError(f"{self.path}: holds no run: there is no {self.about.name}") from error
         except (OSError, ValueError, RecursionError) as error:
-            raise RunError(f"{self.path}: holds no run to go on with: {error}") from error
+            raise RunError(f"{self.about}: damaged: {error}") from error
         if not isinstance(about, dict) or not _RECORDED <= about.keys():
             raise RunError(f"{self.about}: damaged: it lacks what every run records")
         return cast(dict[str, Any], about)

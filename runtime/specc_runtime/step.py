@@ -5,7 +5,8 @@ not finite leaves weights, momentum and running statistics as they were. Where s
 each takes the same step: they add up what they found, and end with the same numbers.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple, cast
 
 import torch
@@ -15,14 +16,24 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from specc_runtime import distributed, norms
 from specc_runtime.data import Batch, photometric
 from specc_runtime.detector import Detector
-from specc_runtime.device import can_compile
+from specc_runtime.device import can_compile, shortages
 from specc_runtime.freezing import freeze
+from specc_runtime.losses import Loss
 from specc_runtime.optim import Average, RunningStatistics, build_optimizer, set_learning_rate
 from specc_runtime.recipe import Recipe
 
 
 class OutOfMemory(Exception):
     """Not even one image at a time fits into the device's memory."""
+
+
+class _Part(NamedTuple):
+    """Some of a rank's images, where the loader left them, and the rest of their batch on the device."""
+
+    images: Tensor
+    boxes: Tensor
+    labels: Tensor
+    indices: Tensor
 
 
 class Taken(NamedTuple):
@@ -44,16 +55,21 @@ def read(steps: Sequence[Taken]) -> list[dict[str, float] | None]:
 
 
 @torch.no_grad()
-def shares(detector: Detector, parts: Sequence[tuple[Tensor, Tensor]]) -> list[Tensor]:
-    """What the loss of each part of a batch counts, given the boxes (B, M, 4) and labels (B, M) of each.
+def counted(detector: Detector, parts: Sequence[tuple[Tensor, Tensor]]) -> list[Tensor]:
+    """What the loss of each part of a batch counts, given the boxes (B, M, 4) and labels (B, M) of each."""
+    match, loss = detector.match, detector.criterion
+    return [loss.counted(match(detector.anchors, *part).labels) for part in parts]
+
+
+@torch.no_grad()
+def shares(loss: Loss, counts: Sequence[Tensor]) -> list[Tensor]:
+    """By which factor the loss of each part of a batch counts, given what `counted` says of them.
 
     A loss is divided by a number that follows from the whole batch, all ranks' parts of it. So the loss
     of a part counts as much as what it was divided by is of what the whole is divided by.
     """
-    match, loss = detector.match, detector.criterion
-    counts = [loss.counted(match(detector.anchors, *part).labels) for part in parts]
-    whole = torch.stack(counts).sum()
-    distributed.add_up([whole])
+    whole = torch.stack(list(counts)).sum()
+    distributed.add_up(whole)
     return [loss.divisor(count) / loss.divisor(whole) for count in counts]
 
 
@@ -98,19 +114,10 @@ class Stepper:
 
     def __call__(self, batch: Batch, epoch: int, step: int, rate: float) -> Taken:
         """Step number `step`, counted from 0, at this learning rate. Raises `OutOfMemory`."""
-        images, boxes, labels, indices = (
-            value.to(self.device, non_blocking=True)
-            for value in (batch.images, batch.boxes, batch.labels, batch.indices)
-        )
-        if self.recipe.distort_colours:
-            images = photometric(images, self.recipe.seed, epoch, indices)
-        images = images.contiguous(memory_format=self._layout)
         before = self._statistics.read()
-        while (losses := self._gradients(step, images, boxes, labels)) is None:
+        while (losses := self._gradients(batch, epoch, step, before)) is None:
             self._statistics.write(before)
-            self._halve(len(images))
-        if distributed.world() > 1:
-            self._add_up(losses, before)
+            self._halve(distributed.most(len(batch.images)))
         finite = self._check_and_clip(losses)
         set_learning_rate(self.optimizer, rate)
         skipped = torch.where(finite, 0.0, 1.0)
@@ -122,44 +129,80 @@ class Stepper:
         return Taken(losses, skipped)
 
     def _gradients(
-        self, step: int, images: Tensor, boxes: Tensor, labels: Tensor
+        self, batch: Batch, epoch: int, step: int, before: Tensor
     ) -> dict[str, Tensor] | None:
-        """Leave a batch's gradients with the weights; its losses, or None if a rank lacks the memory."""
+        """Leave a batch's gradients with the weights; its losses, or None if a rank lacks the memory.
+
+        Both are those of all ranks, and so is how the running statistics moved from `before`. Ranks wait
+        for one another's tensors only when all had the memory for theirs.
+        """
         own_random = (self.recipe.seed * 1_000_003 + step) ^ distributed.rank() << 48
         torch.manual_seed(own_random)  # pyright: ignore[reportUnknownMemberType]
         self.optimizer.zero_grad(set_to_none=True)
-        count = min(self.parts, len(images))
-        split = [value.tensor_split(count) for value in (images, boxes, labels)]
-        parts = list(zip(*split, strict=True))
-        alone = count == distributed.world() == 1
-        counts = [1.0] if alone else shares(self.detector, [part[1:] for part in parts])
         try:
-            with distributed.alike(torch.OutOfMemoryError):
-                return self._backward(parts, counts)
+            with self._memory():
+                parts = self._parts(batch)
+                alone = len(parts) == distributed.world() == 1
+                counts = [] if alone else counted(self.detector, [part[1:3] for part in parts])
+            factors = shares(self.detector.criterion, counts) if counts else [1.0]
+            with self._memory():
+                losses = self._backward(parts, factors, epoch)
+                if distributed.world() == 1:
+                    return losses
+                moved = (self._statistics.read() - before) / distributed.world()
+                gradients = [p.grad for p in self.detector.parameters() if p.grad is not None]
+                found = distributed.Row([*gradients, *losses.values(), moved])
         except torch.OutOfMemoryError:
             return None  # and with the frames all that they held on the device
+        found.add_up()
+        self._statistics.write(before + moved)
+        return losses
+
+    @contextmanager
+    def _memory(self) -> Generator[None]:
+        """What lacks memory within raises `torch.OutOfMemoryError` on all ranks.
+
+        Norms that wait for other ranks leave no place to agree: there, `OutOfMemory` on this one.
+        """
+        if not self.recipe.sync_norms or distributed.world() == 1:
+            with distributed.alike(torch.OutOfMemoryError), shortages():
+                yield
+            return
+        try:
+            with shortages():
+                yield
+        except torch.OutOfMemoryError:
+            raise OutOfMemory(f"out of memory: begin with `accumulate={self.parts * 2}`") from None
+
+    def _parts(self, batch: Batch) -> list[_Part]:
+        """This rank's batch in parts, with the objects on the device and the images where they were."""
+        boxes, labels, indices = (
+            value.to(self.device, non_blocking=True)
+            for value in (batch.boxes, batch.labels, batch.indices)
+        )
+        count = min(self.parts, len(batch.images))
+        split = [value.tensor_split(count) for value in (batch.images, boxes, labels, indices)]
+        return [_Part(*part) for part in zip(*split, strict=True)]
 
     def _backward(
-        self, parts: Sequence[Sequence[Tensor]], shares: Sequence[Tensor | float]
+        self, parts: Sequence[_Part], factors: Sequence[Tensor | float], epoch: int
     ) -> dict[str, Tensor]:
         """Add up gradients and losses of the parts of this rank's batch."""
         total: dict[str, Tensor] = {}
-        for part, share in zip(parts, shares, strict=True):
-            losses = {name: value * share for name, value in self._losses(*part).items()}
+        for part, factor in zip(parts, factors, strict=True):
+            found = self._losses(self._seen(part, epoch), part.boxes, part.labels)
+            losses = {name: value * factor for name, value in found.items()}
             torch.stack(list(losses.values())).sum().backward()  # pyright: ignore[reportUnknownMemberType]
             for name, value in losses.items():
                 total[name] = total.get(name, 0.0) + value.detach()
         return total
 
-    def _add_up(self, losses: dict[str, Tensor], before: Tensor) -> None:
-        """Make losses and gradients those of all ranks, and running statistics the same on all.
-
-        Once, behind the whole gradient: a rank that runs out of memory has told the others by then.
-        """
-        gradients = [p.grad for p in self.detector.parameters() if p.grad is not None]
-        moved = (self._statistics.read() - before) / distributed.world()
-        distributed.add_up([*gradients, *losses.values(), moved])
-        self._statistics.write(before + moved)
+    def _seen(self, part: _Part, epoch: int) -> Tensor:
+        """The images of a part on the device, as the network gets to see them."""
+        images = part.images.to(self.device, non_blocking=True)
+        if self.recipe.distort_colours:
+            images = photometric(images, self.recipe.seed, epoch, part.indices)
+        return images.contiguous(memory_format=self._layout)
 
     def _forward(self, images: Tensor, boxes: Tensor, labels: Tensor) -> dict[str, Tensor]:
         bf16 = self.recipe.precision == "bf16"
@@ -196,8 +239,6 @@ class Stepper:
         """Compute half as many images at a time from now on. Raises `OutOfMemory`."""
         if self.parts >= images:
             raise OutOfMemory("out of memory with one image at a time: choose a smaller input")
-        if self.recipe.sync_norms and distributed.world() > 1:
-            raise OutOfMemory(f"out of memory: begin with `accumulate={self.parts * 2}`")
         self.parts = min(self.parts * 2, images)
         if self.device.type == "cuda":
             torch.cuda.empty_cache()

@@ -177,11 +177,11 @@ class Trainer:
     def _fixed(self) -> dict[str, Any]:
         """What may not change between a checkpoint and the run that resumes from it."""
         return {
-            "steps_per_epoch": self.steps_per_epoch,
             "batch": self.recipe.batch,
             "seed": self.recipe.seed,
             "optimizer": self.recipe.optimizer,
             "freeze": list(self.recipe.freeze),
+            "steps_per_epoch": self.steps_per_epoch,
         }
 
     def _at_an_end(self) -> bool:

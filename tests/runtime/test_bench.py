@@ -153,11 +153,13 @@ def test_training_costs_up_to_three_forward_passes_an_image(shapes):
     assert 2 * infer < train < 3 * infer
 
 
-@pytest.mark.parametrize("mode", ["train", "infer"])
+@pytest.mark.parametrize("mode", measure.MODES)
 def test_detectors_of_two_stages_are_measured_too(mode, shapes, tmp_path):
     job = measure.Job(emitted("faster_rcnn_light", tmp_path), mode, RECIPE, shapes, steps=1)
     figures = measure.measure(job)
-    assert 0 < figures["mfu"] < 1 and figures["gflop_per_image"] > 0.4
+    assert figures["images_per_second"]["median"] > 0
+    if mode in ("train", "infer"):
+        assert 0 < figures["mfu"] < 1 and figures["gflop_per_image"] > 0.4
 
 
 @pytest.mark.parametrize("mode", ["train", "infer"])
@@ -194,9 +196,16 @@ def test_labels_count_the_background_if_there_is_one():
 
 
 @pytest.mark.parametrize("mode", ["train", "infer"])
-def test_turns_with_torchvision(mode, shapes, tmp_path):
+@pytest.mark.parametrize(
+    ("spec", "values"),
+    [
+        ("ssdlite320_mobilenet_v3", {}),
+        ("faster_rcnn_mobilenet_v3_large_fpn", {"height": 128, "width": 128}),
+    ],
+)
+def test_turns_with_torchvision(spec, values, mode, shapes, tmp_path):
     job = measure.Job(
-        emitted("ssdlite320_mobilenet_v3", tmp_path),
+        emitted(spec, tmp_path, **values),
         mode,
         Recipe(batch=2, precision="fp32", workers=0),
         shapes,
@@ -213,9 +222,13 @@ def test_turns_with_torchvision(mode, shapes, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["--vs", "torchvision"], 1, "torchvision has no tiny_ssd; it has fcos_resnet50_fpn"),
+        (
+            ["--vs", "torchvision"],
+            1,
+            "torchvision has no tiny_ssd; it has faster_rcnn_mobilenet_v3_large_fpn",
+        ),
         (["--loader", "--vs", "torchvision"], 1, "in training and in inference"),
-        (["--steps", "0"], 2, "--steps must be at least 1"),
+        (["--steps", "0"], 2, "argument --steps: must be at least 1, and is 0"),
         (["--train", "--infer"], 2, "not allowed with"),
         (["bacth=2"], 1, "did you mean `batch`?"),
     ],

@@ -171,9 +171,18 @@ def test_verify_names_the_layer_that_does_not_run(network, capsys):
         (["train"], 2, "give MODEL and --data, or --resume RUN"),
         (["train", "x.py", "--resume", "y"], 2, "takes model, data and recipe from the run"),
         (["train", "x.py", "--data", "y", "epoch=1"], 1, "did you mean `epochs`?"),
-        (["train", "--resume", "/nowhere"], 1, "holds no run to go on with"),
+        (["train", "--resume", "/nowhere"], 1, "holds no run: there is no run.json"),
         (["verify", "x.py"], 1, "there is no such file"),
-        (["eval", "x.py"], 2, "the following arguments are required"),
+        (["eval", "x.py"], 2, "specc eval: error: the following arguments are required"),
+        (["eval", "x.py", "--data", "y", "--batch", "0"], 2, "must be at least 1, and is 0"),
+        (["eval", "x.py", "--data", "y", "--workers", "x"], 2, "invalid whole number value: 'x'"),
+        (["synth", "x", "--images", "2"], 2, "must be at least 3, and is 2"),
+        (["data", "view", "x", "-o", "x.png", "--images", "0"], 2, "must be at least 1, and is 0"),
+        (
+            ["predict", str(TINY), "/nowhere.jpg", "--weights", "/no", "-o", "x"],
+            1,
+            "error: /no: No such file",
+        ),
         (["train", "x.py", "--data", "y", "--recipe", "ssd300"], 1, "there is no recipe `ssd300`"),
         (["train", "x.py", "--data", "y", "--recipe", "nowhere.yaml"], 1, "nowhere.yaml"),
         (["recipes", "show"], 2, "`list`, or `show NAME`"),
@@ -186,6 +195,32 @@ def test_verify_names_the_layer_that_does_not_run(network, capsys):
 def test_wrong_usage_is_2_and_what_is_wrong_is_1(argv, code, message, capsys):
     assert main(argv) == code
     assert message in capsys.readouterr().err
+
+
+def test_what_was_found_out_is_written_wherever_it_is_to_go(data, tmp_path, capsys):
+    found = tmp_path / "new" / "figures.json"
+    given = ["--batch", "2", "--steps", "1", "workers=0", "precision=fp32"]
+    assert main(["bench", str(TINY), "--infer", *given, "--out", str(found)]) == 0
+    assert json.loads(found.read_text())["mode"] == "infer"
+    picture = tmp_path / "newer" / "sheet.png"
+    assert main(["data", "view", str(data), "-o", str(picture)]) == 0
+    assert picture.exists()
+    assert main(["data", "view", str(data), "-o", str(tmp_path / "sheet.txt")]) == 1
+    assert "sheet.txt: no image format `.txt`: .png or .jpg" in capsys.readouterr().err
+
+
+def test_a_picture_that_is_not_there_is_named_once(run, tmp_path, capsys):
+    given = [str(run / "model.py"), "/nowhere.jpg", "--weights", str(run / "last.safetensors")]
+    assert predict([*given, "-o", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == "error: nowhere.jpg: No such file or directory\n"
+
+
+def test_another_data_set_is_not_drawn_over(data, capsys):
+    listed = (data / "ImageSets/Main/train.txt").read_text()
+    assert synth([str(data), "--images", "50"]) == 1
+    assert f"{data}: holds another data set" in capsys.readouterr().err
+    assert (data / "ImageSets/Main/train.txt").read_text() == listed
+    assert synth([str(data), "--images", "40"]) == 0  # the same again
 
 
 def test_the_help_lists_the_recipe(capsys):

@@ -59,7 +59,7 @@ def test_what_is_read_and_written_is_the_same_file(tmp_path, header):
     assert second.read_bytes() == first.read_bytes()
 
 
-@pytest.mark.parametrize("name", ["yolov3_tiny", "yolov3"])
+@pytest.mark.parametrize("name", ["yolov2", "yolov3_tiny", "yolov3"])
 def test_a_changed_tensor_changes_its_bytes_alone(tmp_path, name):
     model = specc.load(SPECS / f"{name}.yaml")
     state, path = model.state_dict(), tmp_path / "x.weights"

@@ -13,11 +13,18 @@ from torch import nn
 
 from specc_runtime import distributed, inference, model, norms
 from specc_runtime.data import open_dataset, photometric, synth
+from specc_runtime.distributed import DistributedError
 from specc_runtime.interrupt import Stopped
-from specc_runtime.step import Stepper, read
+from specc_runtime.step import OutOfMemory, Stepper, read
 
 from .ranks import PATIENCE, begun, together
-from .test_step import IN_PLACE, OLD, with_memory_for
+from .test_step import (
+    IN_PLACE,
+    OLD,
+    with_memory_for,
+    without_memory_to_distort,
+    without_memory_to_match,
+)
 from .training import RECIPE, STEPS_PER_EPOCH, TINY, batch, batches, trainer
 
 torch.set_num_threads(1)
@@ -150,7 +157,7 @@ def test_a_synchronised_norm_is_the_norm_of_all_images(tmp_path, make):
             (y * weights).sum().backward()
         gradients = [p.grad for p in network.parameters()]
         if gradients:
-            distributed.add_up(gradients)
+            distributed.Row(gradients).add_up()
         network.eval()
         later = [network(x).detach()] if network[0].track_running_stats else []
         return [y.detach(), x.grad, *gradients, *network.buffers(), *later]
@@ -264,11 +271,14 @@ def test_a_rank_that_goes_back_goes_back_with_all(tmp_path, lean):
     assert all(torch.equal(value, other[name]) for name, value in one.items())
 
 
-def test_when_one_rank_lacks_memory_all_compute_half_at_a_time(tmp_path, lean, whole):
+@pytest.mark.parametrize(
+    "bound", [with_memory_for, without_memory_to_distort, without_memory_to_match]
+)
+def test_when_one_rank_lacks_memory_all_compute_half_at_a_time(tmp_path, lean, whole, bound):
     def fit():
         run = trainer(tmp_path / "run", LEAN, shared, network=lean)
         if distributed.rank() == 1:
-            with_memory_for(run.take_step, 1)
+            bound(run.take_step, 1)
         assert run.fit() == 0
         return run.take_step.parts, run.log.shown.said if distributed.leads() else []
 
@@ -276,6 +286,36 @@ def test_when_one_rank_lacks_memory_all_compute_half_at_a_time(tmp_path, lean, w
     assert parts == others == 2
     assert sum("out of memory" in text for text in said) == 1
     assert_run_is(tmp_path / "run", whole)
+
+
+def test_a_rank_with_less_to_do_halves_until_all_are_at_one_image(tmp_path, lean):
+    """Of five images one rank has three, and lacks memory for two when the other is done halving."""
+
+    def fit():
+        uneven = (batch(0, number, size=5) for number in range(STEPS_PER_EPOCH))
+        recipe = replace(LEAN, epochs=1, batch=5)
+        run = trainer(tmp_path / "run", recipe, lambda *_: map(share, uneven), network=lean)
+        with_memory_for(run.take_step, 1)
+        return run.fit(), run.take_step.parts
+
+    assert together(fit, tmp_path) == [(0, 3), (0, 3)]
+
+
+def test_norms_that_wait_for_others_leave_a_lack_of_memory_to_the_user(tmp_path):
+    recipe = replace(RECIPE, sync_norms=True)
+
+    def fit():
+        run = trainer(tmp_path / "run", recipe, shared)
+        if distributed.rank() == 1:
+            with_memory_for(run.take_step, 1)
+        try:
+            run.fit()
+        except (OutOfMemory, DistributedError) as error:
+            os._exit(0 if ("accumulate=2" in str(error)) == (distributed.rank() == 1) else 1)
+
+    for process in begun(fit):
+        process.join(PATIENCE)
+        assert process.exitcode == 0
 
 
 def test_when_a_rank_is_killed_the_others_leave(tmp_path, lean):

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from specc_runtime import distributed
+from specc_runtime import api, cli, distributed
 from specc_runtime.data import synth
-from specc_runtime.reproduce import compare_metrics, compare_weights
+from specc_runtime.reproduce import compare_metrics, compare_weights, reproduce
 from specc_runtime.run import Run, RunError
 from specc_runtime.session import Job, start
 
@@ -21,7 +21,14 @@ from .ranks import PATIENCE, together
 from .training import RECIPE, TINY
 
 EPOCHS = 3
+THREADS = os.environ | {"OMP_NUM_THREADS": "1"}
 RECIPE = replace(RECIPE, epochs=EPOCHS, checkpoint_every=4, workers=1, evaluate_every=2, cache=1)
+
+
+def launch(*options: str) -> list[str]:
+    """The command that starts the runtime as two processes, to be followed by what they do."""
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    return [*torchrun, "--nproc-per-node", "2", *options, "-m", "specc_runtime"]
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +57,8 @@ def torchrun():
         recipe = folder.parent / "recipe.yaml"
         recipe.write_text(RECIPE.as_yaml())
         given = ["--data", str(data), "--recipe", str(recipe), "-o", str(folder)]
-        command = [
-            *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
-            *("--nproc-per-node", "2", *options, "-m", "specc_runtime", "train", str(TINY), *given),
-        ]
-        threads = os.environ | {"OMP_NUM_THREADS": "1"}
-        started.append(subprocess.Popen(command, env=threads, stderr=subprocess.PIPE, text=True))
+        command = [*launch(*options), "train", str(TINY), *given]
+        started.append(subprocess.Popen(command, env=THREADS, stderr=subprocess.PIPE, text=True))
         return started[-1]
 
     yield start
@@ -132,3 +135,22 @@ def test_a_batch_system_that_ends_the_launcher_leaves_a_checkpoint(tmp_path, dat
     resumed = together(lambda: start(Job.of_run(run.path, ())), tmp_path / "resumed")
     assert resumed == [0, 0]
     assert compare_weights(run, whole) == []
+
+
+def test_two_processes_print_the_scores_of_one(data, whole):
+    asked = ["--data", str(data), "--weights", str(whole.last), "--metric", "coco", "--json"]
+    command = [*launch(), "eval", str(TINY), *asked, "--workers", "0"]
+    said = subprocess.run(command, env=THREADS, capture_output=True, timeout=PATIENCE, check=True)
+    assert json.loads(said.stdout) == api.evaluate(TINY, data, whole.last, metric="coco", workers=0)
+
+
+def test_a_command_for_one_process_says_so(monkeypatch, capsys):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "tests")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert cli.main(["predict", str(TINY)]) == 2
+    assert "`predict` is for one process: leave torchrun out" in capsys.readouterr().err
+
+
+def test_two_processes_do_a_run_again_and_one_of_them_says_so(tmp_path, whole, capfd):
+    assert together(lambda: reproduce(whole.path, tmp_path / "again"), tmp_path) == [0, 0]
+    assert capfd.readouterr().out.count("to the bit") == 1

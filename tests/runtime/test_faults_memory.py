@@ -1,4 +1,4 @@
-"""The device's memory runs out where it can: in the optimizer's first step, and in a validation."""
+"""Memory runs out where it can: in a step, in the optimizer's first one, and in a validation."""
 
 import warnings
 from dataclasses import replace
@@ -9,6 +9,7 @@ import torch
 from specc_runtime import cli, model
 from specc_runtime.data import open_dataset, synth
 from specc_runtime.detector import Detector
+from specc_runtime.device import shortages
 from specc_runtime.inference import evaluate, over
 from specc_runtime.optim import optimizer_tensors
 
@@ -61,6 +62,30 @@ def test_the_optimizers_first_step_needs_no_memory_of_its_own(tmp_path, optimize
     assert any(value.any() for value in after.values())
     assert f"_fused_{optimizer}_" in operations.names
     assert not [name for name in operations.names if "zeros" in name or "empty" in name]
+
+
+def test_what_a_compiler_says_of_a_lack_of_memory_is_understood():
+    def backend(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    with pytest.raises(torch.OutOfMemoryError, match="CUDA out of memory"), shortages():
+        torch.compile(torch.sin, backend=backend)(torch.ones(2))
+    torch.compiler.reset()
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling")]
+)
+def test_a_lack_of_memory_has_one_name(error):
+    with pytest.raises(torch.OutOfMemoryError, match=str(error) or "out of memory"), shortages():
+        raise error
+
+
+@pytest.mark.parametrize("error", [RuntimeError("shapes differ"), ValueError("out of range")])
+def test_other_errors_stay_what_they_are(error):
+    with pytest.raises(type(error)) as raised, shortages():
+        raise error
+    assert raised.value is error
 
 
 @pytest.mark.parametrize(("most", "tried"), [(2, [5, 3, 2, 2, 1]), (1, [5, 3, 2, 1, 1, 1, 1, 1])])

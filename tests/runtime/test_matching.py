@@ -5,7 +5,7 @@ import torch
 from torchvision.models.detection import _utils as detection
 from torchvision.ops import box_iou
 
-from specc_runtime.matching import NOTHING, UNDECIDED, IoUMatch
+from specc_runtime.matching import NOTHING, UNDECIDED, IoUMatch, greatest
 
 from . import torchvision_ssd
 from .ssd300 import anchors, random_targets
@@ -81,3 +81,12 @@ def test_low_quality_matches_keep_the_anchors_own_object_ties_included():
     assert without.indices(start, boxes, labels).tolist() == [[1, NOTHING, NOTHING, NOTHING]]
     matcher = detection.Matcher(0.5, 0.4, allow_low_quality_matches=True)
     assert matcher(box_iou(boxes[0, :2], start)).tolist() == [1, 0, NOTHING, NOTHING]
+
+
+def test_the_greatest_and_its_first_place_are_those_of_max():
+    values = torch.randint(0, 3, (4, 5, 200), generator=torch.Generator().manual_seed(0)).float()
+    most, place = greatest(values)
+    expected = values.max(dim=1)
+    assert torch.equal(most, expected.values)
+    assert torch.equal(place, (values == most[:, None]).int().argmax(dim=1))
+    assert torch.equal(place, expected.indices)

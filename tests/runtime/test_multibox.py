@@ -5,6 +5,7 @@ import torch
 
 from specc_runtime.boxes import BoxCoder
 from specc_runtime.losses import MultiBoxLoss
+from specc_runtime.losses.mining import hardest
 from specc_runtime.matching import NOTHING, UNDECIDED, Assigned, IoUMatch
 from specc_runtime.predictions import Predictions
 
@@ -74,6 +75,23 @@ def test_undecided_anchors_count_neither_way():
     labels = torch.tensor([[0, UNDECIDED, NOTHING]])
     losses = loss_of(logits, labels)
     assert losses["classification"].item() == pytest.approx(2 * torch.log(torch.tensor(3.0)))
+
+
+@pytest.mark.parametrize("way", [hardest, torch.compile(hardest, fullgraph=True, dynamic=False)])
+def test_the_hardest_of_each_picture_are_taken_and_equal_losses_share(way):
+    losses = torch.tensor([[1.0, 5.0, 1.0, 0.0, 1.0]]).expand(5, -1)
+    weights = way(losses, torch.tensor([0.0, 1.0, 3.0, 4.0, 9.0]))
+    third = 2 / 3
+    expected = torch.tensor(
+        [
+            [0.0, 0.0, 0.0, 0.0, 0.0],
+            [0.0, 1.0, 0.0, 0.0, 0.0],
+            [third, 1.0, third, 0.0, third],
+            [1.0, 1.0, 1.0, 0.0, 1.0],
+            [1.0, 1.0, 1.0, 1.0, 1.0],
+        ]
+    )
+    torch.testing.assert_close(weights, expected)
 
 
 def test_the_host_never_waits_and_operations_do_not_grow_with_the_batch():

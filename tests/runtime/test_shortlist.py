@@ -10,6 +10,7 @@ from specc_runtime import losses
 from specc_runtime.boxes import BoxCoder, clip
 from specc_runtime.decode import NMS, LevelNMS, TopNMS
 from specc_runtime.detector import Detector
+from specc_runtime.losses.scores import greatest
 from specc_runtime.predictions import Predictions
 
 from .one_stage import MAPS, RETINANET, SIZE, levels
@@ -79,6 +80,48 @@ def test_few_anchors_are_looked_at():
     assert counts == (few.shape[1],) and few.shape[1] < len(START) / 10
     few, counts = LevelNMS(per_map=7).shortlist(losses.FocalLoss(), said, LEVELS)
     assert list(counts) == [min(7, level) for level in LEVELS] and few.shape[1] == sum(counts)
+
+
+@pytest.mark.parametrize("kind", ["FocalLoss", "FCOSLoss"])
+@pytest.mark.parametrize("busy", [0, 1, 2])
+def test_a_picture_without_objects_finds_none_beside_one_with_many(kind, busy):
+    said, loss, select = random_predictions(1), losses.KINDS[kind](), LevelNMS(per_map=20)
+    quiet = [picture for picture in range(3) if picture != busy]
+    said.logits[quiet] = -40.0
+    said.logits[busy, : LEVELS[0]] = -40.0  # nor does the busy one on its first map
+    found = detect(said, loss, select)
+    assert found.counts[quiet].tolist() == [0, 0] and found.counts[busy] > 0
+    alone = detect(Predictions(*(value[[busy]] for value in said[:3])), loss, select)
+    for mine, its in zip(found.of(busy), alone.of(0), strict=True):
+        torch.testing.assert_close(mine, its, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("classes", [1, 7, 64, 91])
+@pytest.mark.parametrize("some", [0.0, 0.002, 0.9])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_greatest_logits_are_found_where_they_are_above_what_is_asked(classes, some, dtype):
+    torch.manual_seed(classes)
+    logits = torch.randn(3, 500, classes, dtype=dtype)
+    logits += 20 * (torch.rand(logits.shape) < some)
+    logits[0, 0, 0] = logits[2, -1, -1] = 30.0
+    found, expected = greatest(logits, 10.0), logits.amax(dim=2)
+    above = expected > 10.0
+    assert above.sum() >= 2
+    assert torch.equal(found[above], expected[above])
+    assert (found <= expected).all()
+    assert torch.equal(greatest(logits, -torch.inf), expected)
+
+
+@pytest.mark.parametrize("kind", losses.KINDS)
+@pytest.mark.parametrize("least", [0.0, 0.3, 1.0])
+def test_the_best_scores_are_exact_above_what_is_asked(kind, least):
+    said, loss = random_predictions(4, background=-6.0), losses.KINDS[kind]()
+    said.logits[:2] -= 9.0
+    best = loss.scores(said).amax(dim=2)
+    found = loss.best(said, least)
+    above = best > least
+    torch.testing.assert_close(found[above], best[above], rtol=0, atol=1e-12)
+    assert (found[~above] <= least + 1e-12).all()
 
 
 def test_where_the_best_cover_each_other_the_others_are_settled_too():

@@ -11,7 +11,7 @@ from specc_runtime.anchors import BoxPriors
 from specc_runtime.boxes import KINDS as CODERS
 from specc_runtime.matching import CenterSampling, IoUMatch
 from specc_runtime.predictions import Predictions
-from specc_runtime.step import OutOfMemory, Stepper, read, shares
+from specc_runtime.step import OutOfMemory, Stepper, counted, read, shares
 
 from .one_stage import CLASSES, MAPS, SIZE
 from .operations import Operations
@@ -163,9 +163,9 @@ def test_the_shares_of_parts_make_up_every_loss(kind):
 
     parts = [slice(0, 1), slice(1, 3), slice(3, 5)]
     detector = SimpleNamespace(anchors=anchors, match=match, criterion=loss)
-    counts = shares(detector, [(boxes[p], labels[p]) for p in parts])
+    factors = shares(loss, counted(detector, [(boxes[p], labels[p]) for p in parts]))
     for name, whole in of(slice(0, 5)).items():
-        together = sum(share * of(p)[name] for share, p in zip(counts, parts, strict=True))
+        together = sum(factor * of(p)[name] for factor, p in zip(factors, parts, strict=True))
         torch.testing.assert_close(together, whole, rtol=1e-5, atol=1e-6)
 
 
@@ -182,9 +182,36 @@ def with_memory_for(steps: Stepper, images: int) -> None:
     steps._losses = bounded
 
 
-def test_without_memory_the_batch_is_halved_and_that_is_said_once(tmp_path):
+def without_memory_to_distort(steps: Stepper, images: int) -> None:
+    """Have the memory hold so many images at a time when they come to the device."""
+    seen = steps._seen
+
+    def bounded(part, epoch):
+        if len(part.images) > images:
+            torch.empty(2**60, dtype=torch.uint8)  # PyTorch says so itself, in words of its own
+        return seen(part, epoch)
+
+    steps._seen = bounded
+
+
+def without_memory_to_match(steps: Stepper, images: int) -> None:
+    """Have the memory hold so many images at a time when objects are matched with anchors."""
+    match = steps.detector.match
+
+    def bounded(anchors, boxes, labels):
+        if len(boxes) > images:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return match(anchors, boxes, labels)
+
+    steps.detector.match = bounded
+
+
+@pytest.mark.parametrize(
+    "bound", [with_memory_for, without_memory_to_distort, without_memory_to_match]
+)
+def test_without_memory_the_batch_is_halved_and_that_is_said_once(tmp_path, bound):
     short = trainer(tmp_path / "short")
-    with_memory_for(short.take_step, 2)
+    bound(short.take_step, 2)
     halved = trainer(tmp_path / "halved", replace(RECIPE, accumulate=2))
     assert short.fit() == halved.fit() == 0
     (told,) = [text for text in short.log.shown.said if "memory" in text]

@@ -91,7 +91,9 @@ def decode(path: Path, apply_exif: bool = True, shrink: int = 1) -> np.ndarray:
         flags |= cv2.IMREAD_IGNORE_ORIENTATION
     try:
         image = cv2.imdecode(np.fromfile(path, dtype=np.uint8), flags)
-    except (OSError, cv2.error) as error:
+    except OSError as error:
+        raise UnreadableImage(f"{path.name}: {error.strerror or error}") from error
+    except cv2.error as error:
         raise UnreadableImage(f"{path.name}: {error}") from error
     if image is None:
         raise UnreadableImage(f"{path.name}: truncated or damaged")

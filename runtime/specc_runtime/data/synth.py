@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from specc_runtime.data.report import DataError
 from specc_runtime.data.scene import Box, draw_scene
 
 _HELD_OUT = 0.15
@@ -32,16 +33,23 @@ def write(
         images: in all splits together, 3 or more.
         size: (height, width) in pixels.
         seed: another seed, another set.
+
+    Raises:
+        DataError: `root` holds another data set in VOC layout.
+        ValueError: too few images for three splits.
     """
     held_out = max(1, round(images * _HELD_OUT))
     counts = {"train": images - 2 * held_out, "val": held_out, "test": held_out}
     if min(counts.values()) < 1:
         raise ValueError(f"{images} images do not fill the splits train, val and test")
     folder = Path(root)
+    names = {s: [f"{s}_{index:05d}" for index in range(count)] for s, count in counts.items()}
+    lists = {folder / "ImageSets/Main" / f"{s}.txt": ids for s, ids in names.items()}
+    if any(path.exists() and path.read_text().split() != ids for path, ids in lists.items()):
+        raise DataError(f"{root}: holds another data set: give a new folder")
     for name in ("JPEGImages", "Annotations", "ImageSets/Main"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    for number, (split, count) in enumerate(counts.items()):
-        ids = [f"{split}_{index:05d}" for index in range(count)]
+    for number, ids in enumerate(names.values()):
         for index, name in enumerate(ids):
             rng = np.random.default_rng([seed, number, index])
             image, objects = draw_scene(rng, size)
@@ -49,8 +57,8 @@ def write(
             cv2.imwrite(str(folder / "JPEGImages" / f"{name}.jpg"), pixels)
             document = folder / "Annotations" / f"{name}.xml"
             document.write_text(_xml(name, size, objects), encoding="utf-8")
-        listed = "".join(f"{name}\n" for name in ids)
-        (folder / "ImageSets" / "Main" / f"{split}.txt").write_text(listed, encoding="utf-8")
+    for path, ids in lists.items():
+        path.write_text("".join(f"{name}\n" for name in ids), encoding="utf-8")
 
 
 def _xml(name: str, size: tuple[int, int], objects: list[tuple[str, Box]]) -> str:

@@ -51,6 +51,10 @@ class FCOSLoss(PerObject, Sigmoid):
         centre = predictions.confidences.sigmoid()
         return (predictions.logits.sigmoid() * centre[..., None]).sqrt()
 
+    def alone(self, score: float) -> float:
+        """What the sigmoid of a class is at least, where its score is `score`."""
+        return score**2
+
 
 def centerness(boxes: Tensor, anchors: Tensor) -> Tensor:
     """How central anchors (A, 4) lie in boxes (..., A, 4), 0 at a side to 1: FCOS, equation 3.

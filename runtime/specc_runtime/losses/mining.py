@@ -15,17 +15,16 @@ def hardest(losses: Tensor, counts: Tensor) -> Tensor:
     by bisection over its 31 bits: passes that compare and count, where a sort moves every number.
     """
     losses, counts = losses.float(), counts[:, None]
+    sought = counts.clamp(min=1)  # so that the least that is taken is a number
     bits = torch.zeros_like(counts, dtype=torch.int32)
     for bit in reversed(range(31)):
         higher = bits + (1 << bit)
-        reached = _ones(losses >= higher.view(torch.float32)).sum(dim=1, keepdim=True)
-        bits = torch.where(reached >= counts, higher, bits)
+        # Compiled for a CPU, a sum of floats is vectorised, a sum of truth values is not.
+        above = torch.where(losses >= higher.view(torch.float32), 1.0, 0.0)
+        reached = above.sum(dim=1, keepdim=True)
+        bits = torch.where(reached >= sought, higher, bits)
     least = bits.view(torch.float32)
-    above, equal = _ones(losses > least), _ones(losses == least)
+    order = torch.sign(losses - least)  # stored for the backward, where truth values would be slow
+    above, equal = order.clamp(min=0), 1 - order.abs()
     left = counts - above.sum(dim=1, keepdim=True)
     return above + equal * (left / equal.sum(dim=1, keepdim=True).clamp(min=1)).clamp(max=1)
-
-
-def _ones(where: Tensor) -> Tensor:
-    # Compiled for a CPU, a sum of floats is vectorised, a sum of truth values is not.
-    return torch.where(where, 1.0, 0.0)

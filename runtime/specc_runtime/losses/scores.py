@@ -3,12 +3,17 @@
 A loss is a `Softmax`, a `Sigmoid`, or else `Scored` in a way of its own.
 """
 
+import math
 from abc import abstractmethod
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from specc_runtime.predictions import Predictions
+
+CHUNK = 32
+"""How many logits in a row are looked at as one, where few matter."""
 
 
 class Scored:
@@ -18,8 +23,9 @@ class Scored:
     def scores(self, predictions: Predictions) -> Tensor:
         """Scores (B, A, classes) from 0 to 1."""
 
-    def best(self, predictions: Predictions) -> Tensor:
-        """Score (B, A) of each anchor's best class."""
+    def best(self, predictions: Predictions, least: float = 0.0) -> Tensor:
+        """Score (B, A) of each anchor's best class; for one up to `least`, any up to that."""
+        del least
         return self.scores(predictions).amax(dim=2)
 
     def bound(self, predictions: Predictions) -> Tensor:
@@ -53,7 +59,36 @@ class Sigmoid(Scored):
         """Scores (B, A, classes) from 0 to 1."""
         return predictions.logits.sigmoid()
 
-    def best(self, predictions: Predictions) -> Tensor:
-        """Score (B, A) of each anchor's best class, which is that of its greatest logit."""
-        greatest = predictions.logits.amax(dim=2, keepdim=True)
-        return self.scores(predictions._replace(logits=greatest)).squeeze(2)
+    def best(self, predictions: Predictions, least: float = 0.0) -> Tensor:
+        """Score (B, A) of each anchor's best class; for one up to `least`, any up to that."""
+        enough = torch.tensor(self.alone(least), dtype=torch.float64).logit() - 1e-3  # of rounding
+        logits = greatest(predictions.logits, float(enough))[..., None]
+        return self.scores(predictions._replace(logits=logits)).squeeze(2)
+
+    def alone(self, score: float) -> float:
+        """What the sigmoid of a class is at least, where its score is `score`."""
+        return score
+
+
+def greatest(logits: Tensor, least: float) -> Tensor:
+    """The greatest (B, A) of each anchor's logits (B, A, C); of one up to `least`, -inf will do.
+
+    On a CPU, rows of some tens of numbers are slow to go through one by one. So where few logits are
+    above `least`, those are found first, whatever anchors they are of.
+    """
+    if math.isinf(least) or not logits.is_cpu:
+        return logits.amax(dim=2)
+    flat = logits.flatten()
+    whole = len(flat) // CHUNK * CHUNK
+    chunks = flat[:whole].view(-1, CHUNK)
+    busy = (chunks.amax(dim=1) > least).nonzero().squeeze(1)
+    if len(busy) * 4 > len(chunks):
+        return logits.amax(dim=2)
+    values = chunks.index_select(0, busy).flatten()
+    above = (values > least).nonzero().squeeze(1)
+    places = busy[above.div(CHUNK, rounding_mode="floor")] * CHUNK + above % CHUNK
+    places = torch.cat([places, torch.arange(whole, len(flat))])
+    values = torch.cat([values[above], flat[whole:]])
+    anchors = places.div(logits.shape[2], rounding_mode="floor")
+    nothing = logits.new_full(logits.shape[:2], -torch.inf).flatten()
+    return nothing.scatter_reduce(0, anchors, values, "amax").view(logits.shape[:2])
