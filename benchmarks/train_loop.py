@@ -1,0 +1,175 @@
+"""How fast SSD300 trains on photographs, all that a training loop does counted, against torchvision's.
+
+    python benchmarks/train_loop.py --data BCCD_Dataset/BCCD --out benchmarks/results/train_loop.json
+
+Two processes, each as a user would start it, train from the same images with the same batch, precision,
+layout, threads and optimizer. Theirs is torchvision's `ssd300_vgg16` with the loop, the loader and the
+`ssd` preset (`transforms.v2`) of its reference training; ours is the runtime's loader and step, without
+the average of weights, which the references do not keep for detectors. Both distort colours.
+
+They run in turns of some steps. Whoever is not measured is stopped, its readers too, so that nothing is
+read ahead between turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import torch
+from loader import preset, target
+from pairs import ROOT, alternate, report, summary
+from PIL import Image
+from torch.utils import data
+from torchvision.models import detection
+
+from specc_runtime import model
+from specc_runtime.bench import ours as runtime
+from specc_runtime.bench import peer
+from specc_runtime.bench.stopwatch import Stopwatch
+from specc_runtime.data import Dataset, open_dataset
+from specc_runtime.device import choose
+from specc_runtime.recipe import Recipe
+
+SIZE = (300, 300)
+Step = Callable[[], None]
+
+
+class Photographs(data.Dataset):
+    """A data set as the references read one: an image and its objects, through the preset."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.annotations = dataset.annotations
+        self.transforms = preset("pil")
+
+    def __len__(self) -> int:
+        return len(self.annotations)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        found = self.annotations[index]
+        image, objects = self.transforms(Image.open(found.path).convert("RGB"), target(found))
+        return image, {**objects, "labels": objects["labels"] + 1}
+
+
+def forever(loader: data.DataLoader) -> Iterator[object]:
+    """Run through one epoch after the other."""
+    while True:
+        yield from loader
+
+
+def theirs(dataset: Dataset, recipe: Recipe) -> Step:
+    """Make torchvision's training: its model, loader, preset and step."""
+    network = detection.ssd300_vgg16(
+        weights=None, weights_backbone=None, num_classes=len(dataset.classes) + 1
+    )
+    batches = forever(
+        data.DataLoader(
+            Photographs(dataset),
+            batch_size=recipe.batch,
+            shuffle=True,
+            drop_last=True,
+            num_workers=recipe.workers,
+            collate_fn=lambda samples: tuple(zip(*samples, strict=True)),
+            persistent_workers=True,
+            multiprocessing_context="fork",
+        )
+    )
+    take = peer.training(network, recipe, torch.device("cpu"))
+    return lambda: take(*next(batches))
+
+
+def ours(dataset: Dataset, recipe: Recipe) -> Step:
+    """Make the runtime's training of the emitted module."""
+    emitted = model.load(ROOT / "generated/ssd300_vgg.py")
+    device = choose()
+    batches = runtime.batches(dataset, SIZE, recipe, train=True)
+    detector = emitted.build(len(dataset.classes)).to(device)
+    take = runtime.training(detector, recipe, Stopwatch(device))
+    return lambda: take(next(batches))
+
+
+def work(make: Callable[[Dataset, Recipe], Step], options, pipe: Connection) -> None:
+    """Take as many steps as the pipe says each time, and answer with their seconds."""
+    os.setpgid(0, 0)
+    torch.manual_seed(0)
+    recipe = Recipe(batch=options.batch, workers=options.workers, ema=None, lr=1e-4)
+    step = make(open_dataset(options.data, options.split), recipe)
+    while steps := pipe.recv():
+        start = time.perf_counter()
+        for _ in range(steps):
+            step()
+        pipe.send(time.perf_counter() - start)
+
+
+class Loop:
+    """A training in a process group of its own, which stands still between its turns."""
+
+    def __init__(self, make: Callable[[Dataset, Recipe], Step], options) -> None:
+        processes = multiprocessing.get_context("spawn")
+        self.pipe, far = processes.Pipe()
+        self.process = processes.Process(target=work, args=(make, options, far))
+        self.process.start()
+        self.steps = options.steps
+
+    def turn(self) -> float:
+        """Return the seconds that a turn takes."""
+        self.pipe.send(self.steps)
+        seconds = self.pipe.recv()
+        os.killpg(self.process.pid, signal.SIGSTOP)
+        return seconds
+
+    def __call__(self) -> float:
+        """Wake it for a turn."""
+        os.killpg(self.process.pid, signal.SIGCONT)
+        return self.turn()
+
+    def end(self) -> None:
+        """End it and its readers."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data", type=Path, required=True, help="a data set of photographs")
+    parser.add_argument("--split", default="train")
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument("--steps", type=int, default=3, help="steps of a turn")
+    parser.add_argument("--pairs", type=int, default=20)
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    loops = []
+    try:
+        for make in (ours, theirs):
+            loops.append(Loop(make, options))
+            loops[-1].turn()  # the first takes a process as long as it needs to start
+        pairs = alternate(*loops, options.pairs)
+    finally:
+        for loop in loops:
+            loop.end()
+    images = options.batch * options.steps
+    report(
+        {
+            "model": "ssd300_vgg",
+            "batch": options.batch,
+            "precision": "bf16",
+            "threads": torch.get_num_threads(),
+            "workers": options.workers,
+            "steps_of_a_turn": options.steps,
+            "images_per_second": summary([images / mine for mine, _ in pairs]),
+            "torchvision_images_per_second": summary([images / other for _, other in pairs]),
+            "ratio": summary([other / mine for mine, other in pairs]),
+        },
+        options.out,
+    )
+
+
+if __name__ == "__main__":
+    main()
