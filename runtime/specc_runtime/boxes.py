@@ -24,8 +24,9 @@ def iou(first: Tensor, second: Tensor) -> Tensor:
     """
     x1, y1, x2, y2 = columns(first)[..., None].unbind()  # (..., N, 1)
     u1, v1, u2, v2 = columns(second)[..., None, :].unbind()  # (..., 1, M)
-    width = torch.minimum(x2, u2).sub_(torch.maximum(x1, u1)).clamp_(min=0)
-    height = torch.minimum(y2, v2).sub_(torch.maximum(y1, v1)).clamp_(min=0)
+    # relu: compiled for a CPU, one instruction, where a clamp takes four to pass NaN on.
+    width = torch.minimum(x2, u2).sub_(torch.maximum(x1, u1)).relu_()
+    height = torch.minimum(y2, v2).sub_(torch.maximum(y1, v1)).relu_()
     shared = width.mul_(height)
     joined = (x2 - x1) * (y2 - y1) + (u2 - u1) * (v2 - v1)
     return shared.div_(joined.sub_(shared))
@@ -78,10 +79,12 @@ class BoxCoder:
 
     def encode(self, boxes: Tensor, anchors: Tensor) -> Tensor:
         """Offsets (..., A, 4) that lead from anchors (A, 4) to boxes (..., A, 4)."""
-        centres, sizes = centres_and_sizes(boxes)
-        anchor_centres, anchor_sizes = centres_and_sizes(anchors)
-        shift = (centres - anchor_centres) / anchor_sizes
-        return torch.cat((shift, torch.log(sizes / anchor_sizes)), dim=-1) * self._weights(boxes)
+        (x, y), (width, height) = (pair.unbind(dim=-1) for pair in centres_and_sizes(boxes))
+        (u, v), (across, down) = (pair.unbind(dim=-1) for pair in centres_and_sizes(anchors))
+        moves = (x - u) / across, (y - v) / down
+        growth = torch.log(width / across), torch.log(height / down)
+        columns = zip((*moves, *growth), self.weights, strict=True)
+        return torch.stack([column * weight for column, weight in columns], dim=-1)
 
     def decode(self, offsets: Tensor, anchors: Tensor) -> Tensor:
         """Boxes (..., A, 4) where offsets (..., A, 4) lead from anchors (A, 4)."""

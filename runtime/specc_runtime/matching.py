@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from specc_runtime.boxes import area, cells_of, centres_and_sizes, iou
+from specc_runtime.fusion import stored
 
 NOTHING = -1
 UNDECIDED = -2
@@ -29,14 +30,20 @@ class Assigned(NamedTuple):
 
 def assign(found: Tensor, anchors: Tensor, boxes: Tensor, labels: Tensor) -> Assigned:
     """Look up the objects that indices (B, A) point at among boxes (B, M, 4), labels (B, M)."""
+    found = stored(found)
     matched = found >= 0
     index = found.clamp(min=0)
     of_object = boxes.gather(1, index[..., None].expand(-1, -1, 4))
     return Assigned(
-        torch.where(matched[..., None], of_object, anchors[..., :4]),
-        torch.where(matched, labels.gather(1, index), found),
-        torch.where(labels[..., None] >= 0, boxes, 0.0),
+        stored(torch.where(matched[..., None], of_object, anchors[..., :4])),
+        stored(torch.where(matched, labels.gather(1, index), found)),
+        present(boxes, labels),
     )
+
+
+def present(boxes: Tensor, labels: Tensor) -> Tensor:
+    """Boxes (B, M, 4) of labels (B, M), without area where there is no object."""
+    return torch.where(labels[..., None] >= 0, boxes, 0.0)
 
 
 @dataclass(frozen=True)
@@ -61,30 +68,31 @@ class IoUMatch:
 
     def indices(self, anchors: Tensor, boxes: Tensor, labels: Tensor) -> Tensor:
         """Index (B, A) of each anchor's object, or NOTHING or UNDECIDED."""
-        real = labels >= 0
-        overlap = iou(boxes, anchors).masked_fill_(~real[..., None], -1.0)  # (B, M, A)
-        best, own = greatest(overlap)
-        index = torch.where(best < self.foreground, UNDECIDED, own)
-        index = torch.where(best < self.background, NOTHING, index)
+        overlap = iou(present(boxes, labels), anchors)  # (B, M, A)
+        best, own = greatest(overlap, dim=1)
+        index = torch.where(best >= self.background, UNDECIDED, NOTHING)
+        index = torch.where(best >= self.foreground, own, index)
         if self.allow_low_quality_matches:
             most = overlap.amax(dim=2, keepdim=True)
             index = torch.where(((overlap == most) & (most > 0)).any(dim=1), own, index)
         if not self.best_for_each_object:
             return index
-        winner = claims(overlap.argmax(dim=2), real, anchors.shape[-2])
+        _, anchor = greatest(overlap, dim=2)
+        winner = claims(anchor, labels >= 0, anchors.shape[-2])
         return torch.where(winner >= 0, winner, index)
 
 
-def greatest(values: Tensor) -> tuple[Tensor, Tensor]:
-    """The greatest (B, A) of values (B, M, A) over M, and the first place that has it.
+def greatest(values: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    """The greatest of values along a dimension, and the first place that has it.
 
-    As `values.max(dim=1)`, which, compiled for a CPU, carries places of 64 bits along with values of
+    As `values.max(dim)`, which, compiled for a CPU, carries places of 64 bits along with values of
     32: looking the greatest up again is faster.
     """
-    most = values.amax(dim=1, keepdim=True)
-    count = values.shape[1]
-    places = torch.arange(count, dtype=torch.int32, device=values.device)[:, None]
-    return most.squeeze(1), torch.where(values < most, count - 1, places).amin(dim=1).long()
+    most = values.amax(dim, keepdim=True)
+    count = values.shape[dim]
+    places = stored(torch.arange(count, dtype=torch.int32, device=values.device))
+    places = places.view(-1, *[1] * (values.dim() - 1 - dim))
+    return most.squeeze(dim), torch.where(values < most, count - 1, places).amin(dim).long()
 
 
 def claims(anchor: Tensor, real: Tensor, anchors: int) -> Tensor:

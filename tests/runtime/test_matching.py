@@ -70,6 +70,14 @@ def test_padding_matches_nothing_wherever_it_lies():
     assert (assigned.labels == NOTHING).all()
 
 
+def test_an_anchor_without_area_matches_nothing():
+    start = torch.tensor([[0.0, 0.0, 10.0, 10.0], [0.0, 0.0, 0.0, 0.0], [5.0, 5.0, 5.0, 5.0]])
+    boxes, labels = start[None, :1].repeat(1, 2, 1), torch.tensor([[3, NOTHING]])
+    assert IoUMatch().indices(start, boxes, labels).tolist() == [[0, NOTHING, NOTHING]]
+    both = IoUMatch(0.5, 0.4, best_for_each_object=False, allow_low_quality_matches=True)
+    assert both.indices(start, boxes, labels).tolist() == [[0, NOTHING, NOTHING]]
+
+
 def test_low_quality_matches_keep_the_anchors_own_object_ties_included():
     start = torch.tensor([[0.0, 0, 8, 8], [8.0, 0, 16, 8], [0.0, 8, 8, 16], [40.0, 40, 48, 48]])
     boxes = torch.tensor([[[6.0, 2, 10, 6], [0.0, 0, 8, 6], [90.0, 90, 99, 99], [0.0, 0, 0, 0]]])
@@ -83,10 +91,11 @@ def test_low_quality_matches_keep_the_anchors_own_object_ties_included():
     assert matcher(box_iou(boxes[0, :2], start)).tolist() == [1, 0, NOTHING, NOTHING]
 
 
-def test_the_greatest_and_its_first_place_are_those_of_max():
+@pytest.mark.parametrize("dim", [1, 2])
+def test_the_greatest_and_its_first_place_are_those_of_max(dim):
     values = torch.randint(0, 3, (4, 5, 200), generator=torch.Generator().manual_seed(0)).float()
-    most, place = greatest(values)
-    expected = values.max(dim=1)
+    most, place = greatest(values, dim)
+    expected = values.max(dim)
     assert torch.equal(most, expected.values)
-    assert torch.equal(place, (values == most[:, None]).int().argmax(dim=1))
+    assert torch.equal(place, (values == most.unsqueeze(dim)).int().argmax(dim))
     assert torch.equal(place, expected.indices)

@@ -2,10 +2,12 @@
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from specc_runtime.boxes import BoxCoder
 from specc_runtime.losses import MultiBoxLoss
 from specc_runtime.losses.mining import hardest
+from specc_runtime.losses.multibox import cross_entropy
 from specc_runtime.matching import NOTHING, UNDECIDED, Assigned, IoUMatch
 from specc_runtime.predictions import Predictions
 
@@ -112,11 +114,34 @@ def test_the_counter_sees_torchvision_wait():
     assert len(operations.waits) > 10
 
 
-def test_compiles_as_one_graph():
+def test_compiled_as_one_graph_value_and_gradient_are_torchvisions_too():
     batch = random_batch(2, dtype=torch.float32)
     compiled = torch.compile(match_and_loss, fullgraph=True, dynamic=False)
-    for name, value in compiled(*batch).items():
-        torch.testing.assert_close(value, match_and_loss(*batch)[name], rtol=1e-5, atol=1e-5)
+    ours, theirs = compiled(*batch), torchvision_ssd.loss(*batch)
+    for name in theirs:
+        torch.testing.assert_close(ours[name], theirs[name], rtol=1e-5, atol=1e-5)
+    of_ours = torch.autograd.grad(sum(ours.values()), batch[:2])
+    of_theirs = torch.autograd.grad(sum(theirs.values()), batch[:2])
+    for a, b in zip(of_ours, of_theirs, strict=True):
+        assert b.abs().max() > 1e-3
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "way", [cross_entropy, torch.compile(cross_entropy, fullgraph=True, dynamic=False)]
+)
+def test_cross_entropy_is_torchs_however_large_the_logits(way):
+    torch.manual_seed(0)
+    logits = (
+        torch.randn(3, 40, 21, dtype=torch.float64) * torch.tensor([1.0, 30.0, 1e4])[:, None, None]
+    )
+    logits.requires_grad_()
+    classes = torch.randint(0, 21, (3, 40))
+    ours = way(logits, classes)
+    theirs = F.cross_entropy(logits.mT, classes, reduction="none")
+    torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+    of_ours, of_theirs = (torch.autograd.grad(each.sum(), logits)[0] for each in (ours, theirs))
+    torch.testing.assert_close(of_ours, of_theirs, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.gpu

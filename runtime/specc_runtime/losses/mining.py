@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from specc_runtime.fusion import stored
+
 
 @torch.no_grad()
 def hardest(losses: Tensor, counts: Tensor) -> Tensor:
@@ -14,17 +16,22 @@ def hardest(losses: Tensor, counts: Tensor) -> Tensor:
     Floats that are not negative are ordered as their bits are, so the least that is taken is found
     by bisection over its 31 bits: passes that compare and count, where a sort moves every number.
     """
-    losses, counts = losses.float(), counts[:, None]
+    losses, counts = stored(losses.float()), counts[:, None]
     sought = counts.clamp(min=1)  # so that the least that is taken is a number
     bits = torch.zeros_like(counts, dtype=torch.int32)
     for bit in reversed(range(31)):
         higher = bits + (1 << bit)
-        # Compiled for a CPU, a sum of floats is vectorised, a sum of truth values is not.
-        above = torch.where(losses >= higher.view(torch.float32), 1.0, 0.0)
-        reached = above.sum(dim=1, keepdim=True)
+        reached = count(losses >= higher.view(torch.float32))
         bits = torch.where(reached >= sought, higher, bits)
     least = bits.view(torch.float32)
-    order = torch.sign(losses - least)  # stored for the backward, where truth values would be slow
-    above, equal = order.clamp(min=0), 1 - order.abs()
-    left = counts - above.sum(dim=1, keepdim=True)
-    return above + equal * (left / equal.sum(dim=1, keepdim=True).clamp(min=1)).clamp(max=1)
+    above, equal = losses > least, losses == least
+    share = ((counts - count(above)) / count(equal).clamp(min=1)).clamp(max=1)
+    return torch.where(above, 1.0, torch.where(equal, share, 0.0))
+
+
+def count(true: Tensor) -> Tensor:
+    """How many of each row (B, A) are true (B, 1).
+
+    In whole numbers: compiled for a CPU, a sum of floats keeps account of rounding, and takes far longer.
+    """
+    return true.sum(dim=1, keepdim=True, dtype=torch.int32)

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from specc_runtime.boxes import Coder
+from specc_runtime.fusion import stored
 from specc_runtime.losses.divisors import PerObject
 from specc_runtime.losses.mining import hardest
 from specc_runtime.losses.scores import Softmax
@@ -33,20 +34,36 @@ class MultiBoxLoss(PerObject, Softmax):
     ) -> dict[str, Tensor]:
         """Two scalars: `bbox_regression`, `classification`."""
         offsets, logits, labels = predictions.offsets, predictions.logits, assigned.labels
-        positive = labels >= 0
-        count = positive.sum(dim=1)  # (B,)
-        wanted = coder.encode(assigned.boxes, anchors)
-        offset_loss = F.smooth_l1_loss(offsets, wanted, reduction="none")
-        target = labels.clamp(min=NOTHING) + 1
-        class_loss = F.cross_entropy(logits.flatten(0, 1), target.flatten(), reduction="none")
-        class_loss = class_loss.view_as(labels)
-        negative_loss = torch.where(labels == NOTHING, class_loss, 0.0)
-        mined = hardest(negative_loss, (self.negatives_per_positive * count).ceil())
         total = self.divisor(self.counted(labels))
+        class_loss = cross_entropy(logits, labels.clamp(min=NOTHING) + 1)
+        weights = self._weights(class_loss, labels)
+        with torch.no_grad():
+            # Anchors without an object are to say what they say: that has no loss, and no gradient.
+            encoded = coder.encode(assigned.boxes, anchors)
+            wanted = stored(torch.where((labels >= 0)[..., None], encoded, offsets))
         return {
-            "bbox_regression": torch.where(positive[..., None], offset_loss, 0.0).sum() / total,
-            "classification": (
-                torch.where(positive, class_loss, 0.0).sum() + (mined * negative_loss).sum()
-            )
-            / total,
+            "bbox_regression": F.smooth_l1_loss(offsets, wanted, reduction="sum") / total,
+            "classification": (class_loss * weights).sum() / total,
         }
+
+    @torch.no_grad()
+    def _weights(self, class_loss: Tensor, labels: Tensor) -> Tensor:
+        """What each anchor's class loss (B, A) counts: 1 with an object, 0 to 1 on the background."""
+        positive, background = labels >= 0, labels == NOTHING
+        counts = (self.negatives_per_positive * positive.sum(dim=1)).ceil()
+        mined = hardest(torch.where(background, class_loss, 0.0), counts)
+        return stored(torch.where(background, mined, positive.to(mined.dtype)))
+
+
+def cross_entropy(logits: Tensor, classes: Tensor) -> Tensor:
+    """Cross entropy (...) of logits (..., C) with the classes (...) that are right.
+
+    Compiled, it is written out, so that the logit of the right class is found on the pass over all
+    that looks for the greatest, and no gradient is put in its place in a tensor of zeros.
+    """
+    if not torch.compiler.is_compiling():
+        each = F.cross_entropy(logits.flatten(0, -2), classes.flatten(), reduction="none")
+        return each.view_as(classes)
+    every = torch.arange(logits.shape[-1], dtype=torch.int32, device=logits.device)
+    right = torch.where(every == classes.int()[..., None], logits, 0.0).sum(dim=-1)
+    return logits.logsumexp(dim=-1) - right
