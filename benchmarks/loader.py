@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -25,16 +24,12 @@ from pathlib import Path
 import cv2
 import torch
 from pairs import alternate, report, summary
-from PIL import Image
-from torchvision import tv_tensors
-from torchvision.models.detection.transform import GeneralizedRCNNTransform
-from torchvision.transforms import v2
 
+from specc_runtime.bench import preset
 from specc_runtime.data import Dataset, Loader, open_dataset, photometric
 
 SIZE = 300
 BATCH = 32
-MEAN = (123.0, 117.0, 104.0)
 
 
 def our_batches(dataset: Dataset, epoch: int, *, finished: bool) -> Iterator[torch.Tensor]:
@@ -49,7 +44,7 @@ def our_batches(dataset: Dataset, epoch: int, *, finished: bool) -> Iterator[tor
         workers=0,
         max_boxes=max(1, dataset.most_boxes),
     )
-    mean = torch.tensor(MEAN).view(3, 1, 1)
+    mean = torch.tensor(preset.MEAN).view(3, 1, 1)
     for batch in loader:
         if finished:
             yield photometric(batch.images, 0, epoch, batch.indices).sub_(mean)
@@ -57,46 +52,12 @@ def our_batches(dataset: Dataset, epoch: int, *, finished: bool) -> Iterator[tor
             yield batch.images
 
 
-def preset(backend: str) -> v2.Compose:
-    """Compose `DetectionPresetTrain(data_augmentation="ssd", use_v2=True)` of the references."""
-    fill = defaultdict(lambda: MEAN, {tv_tensors.Mask: 0})
-    return v2.Compose(
-        [
-            *([v2.ToImage()] if backend == "tensor" else []),
-            v2.RandomPhotometricDistort(),
-            v2.RandomZoomOut(fill=fill),
-            v2.RandomIoUCrop(),
-            v2.RandomHorizontalFlip(),
-            *([v2.ToImage()] if backend == "pil" else []),
-            v2.ToDtype(torch.float, scale=True),
-            v2.ConvertBoundingBoxFormat(tv_tensors.BoundingBoxFormat.XYXY),
-            v2.SanitizeBoundingBoxes(),
-            v2.ToPureTensor(),
-        ]
-    )
-
-
 def their_batches(
-    dataset: Dataset, transforms: v2.Compose, batches: int = 2
+    dataset: Dataset, backend: preset.Backend, batches: int = 2
 ) -> Iterator[torch.Tensor]:
     """Read some batches as the references do, up to what torchvision's SSD300 computes with."""
-    finish = GeneralizedRCNNTransform(
-        SIZE, SIZE, [0.48235, 0.45882, 0.40784], [1 / 255] * 3, fixed_size=(SIZE, SIZE)
-    ).train()
-    for start in range(0, batches * BATCH, BATCH):
-        samples = [
-            transforms(Image.open(found.path).convert("RGB"), target(found))
-            for found in dataset.annotations[start : start + BATCH]
-        ]
-        images, _ = finish([image for image, _ in samples], [each for _, each in samples])
-        yield images.tensors
-
-
-def target(found) -> dict[str, torch.Tensor]:
-    """Wrap an annotation's boxes as the references do."""
-    size = (found.height, found.width)
-    boxes = tv_tensors.BoundingBoxes(torch.from_numpy(found.boxes), format="XYXY", canvas_size=size)
-    return {"boxes": boxes, "labels": torch.from_numpy(found.labels)}
+    endless = preset.batches(dataset, (SIZE, SIZE), BATCH, workers=0, backend=backend)
+    return itertools.islice(endless, batches)
 
 
 def per_second(batches: Callable[[], Iterator[torch.Tensor]]) -> float:
@@ -134,7 +95,7 @@ def main() -> None:
         "cached": partial(ours, cached, finished=False),
     }
     theirs = {
-        backend: partial(per_second, partial(their_batches, dataset, preset(backend)))
+        backend: partial(per_second, partial(their_batches, dataset, backend))
         for backend in ("pil", "tensor")
     }
     figures: dict[str, object] = {

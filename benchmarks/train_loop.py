@@ -23,15 +23,13 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import torch
-from loader import preset, target
 from pairs import ROOT, alternate, report, summary
-from PIL import Image
 from torch.utils import data
 from torchvision.models import detection
 
 from specc_runtime import model
 from specc_runtime.bench import ours as runtime
-from specc_runtime.bench import peer
+from specc_runtime.bench import peer, preset
 from specc_runtime.bench.stopwatch import Stopwatch
 from specc_runtime.data import Dataset, open_dataset
 from specc_runtime.device import choose
@@ -41,20 +39,10 @@ SIZE = (300, 300)
 Step = Callable[[], None]
 
 
-class Photographs(data.Dataset):
-    """A data set as the references read one: an image and its objects, through the preset."""
-
-    def __init__(self, dataset: Dataset) -> None:
-        self.annotations = dataset.annotations
-        self.transforms = preset("pil")
-
-    def __len__(self) -> int:
-        return len(self.annotations)
-
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        found = self.annotations[index]
-        image, objects = self.transforms(Image.open(found.path).convert("RGB"), target(found))
-        return image, {**objects, "labels": objects["labels"] + 1}
+def collate(samples: list[tuple[torch.Tensor, dict[str, torch.Tensor]]]) -> tuple[tuple, ...]:
+    """Batch as the references do: images and objects in tuples; label 0 is the background."""
+    counted = [(image, {**found, "labels": found["labels"] + 1}) for image, found in samples]
+    return tuple(zip(*counted, strict=True))
 
 
 def forever(loader: data.DataLoader) -> Iterator[object]:
@@ -70,12 +58,12 @@ def theirs(dataset: Dataset, recipe: Recipe) -> Step:
     )
     batches = forever(
         data.DataLoader(
-            Photographs(dataset),
+            preset.Samples(dataset, "pil"),
             batch_size=recipe.batch,
             shuffle=True,
             drop_last=True,
             num_workers=recipe.workers,
-            collate_fn=lambda samples: tuple(zip(*samples, strict=True)),
+            collate_fn=collate,
             persistent_workers=True,
             multiprocessing_context="fork",
         )

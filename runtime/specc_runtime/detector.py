@@ -15,8 +15,7 @@ from specc_runtime.contract import (
     freeze,
     record,
 )
-from specc_runtime.matching import NOTHING
-from specc_runtime.predictions import Predictions
+from specc_runtime.predictions import Predictions, take
 
 NEED_CELLS = (
     boxes.CellCoder,
@@ -74,7 +73,7 @@ class Detector(nn.Module):
 
         Raises `ContractError`.
         """
-        literal = {"size": self.input.size, **preprocess}
+        literal = {**preprocess, "size": self.input.size}
         self.input = record(Input, literal, "input")
         for name, values in (("mean", self.input.mean), ("std", self.input.std)):
             getattr(self, name).copy_(torch.tensor(values).view(3, 1, 1))
@@ -116,16 +115,17 @@ class Detector(nn.Module):
 
     def detect(self, predictions: Predictions) -> decode.Detections:
         """The boxes found, in pixels of the network's input, clipped to it."""
-        few, levels = self.select.shortlist(self.criterion, predictions, self.levels)
-        real, few = few != NOTHING, few.clamp(min=0)
+        best = self.criterion.best(predictions, self.select.score)
 
-        def found(chosen: Tensor) -> Tensor:
-            at = few.gather(1, chosen)
-            offsets, anchors = predictions.at(at).offsets, self.anchors[at]
-            return boxes.clip(self.coder.decode(offsets, anchors), self.input.size)
+        def scores(at: Tensor) -> Tensor:
+            return self.criterion.scores(predictions.at(at))
 
-        scores = self.criterion.scores(predictions.at(few))
-        return self.select(found, torch.where(real[..., None], scores, 0.0), levels)
+        def found(at: Tensor, labels: Tensor) -> Tensor:
+            del labels  # an anchor has one box, whatever its class
+            decoded = self.coder.decode(take(predictions.offsets, at), self.anchors[at])
+            return boxes.clip(decoded, self.input.size)
+
+        return self.select.among(best, scores, found, self.levels)
 
     def _check_parts(self) -> None:
         """Anchors must have the cells, and outputs the keys, that other parts need."""

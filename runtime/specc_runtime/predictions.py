@@ -18,16 +18,8 @@ class Predictions(NamedTuple):
 
     def at(self, anchors: Tensor) -> "Predictions":
         """What is said of some anchors of each picture, whose positions are (B, n)."""
-        picture = torch.arange(len(anchors), device=anchors.device)[:, None]
         said = {name: value for name, value in self._asdict().items() if value is not None}
-        return self._replace(
-            **{
-                name: value.flatten(0, 1)
-                .index_select(0, (picture * value.shape[1] + anchors).flatten())
-                .unflatten(0, anchors.shape)
-                for name, value in said.items()
-            }
-        )
+        return self._replace(**{name: take(value, anchors) for name, value in said.items()})
 
     @property
     def confidences(self) -> Tensor:
@@ -35,3 +27,10 @@ class Predictions(NamedTuple):
         if self.confidence is None:
             raise ValueError("these predictions have neither center-ness nor objectness")
         return self.confidence.squeeze(2)
+
+
+def take(values: Tensor, anchors: Tensor) -> Tensor:
+    """Of values (B, A, k) those of some anchors of each picture, (B, n, k), given positions (B, n)."""
+    picture = torch.arange(len(anchors), device=anchors.device)[:, None]
+    rows = (picture * values.shape[1] + anchors).flatten()
+    return values.flatten(0, 1).index_select(0, rows).view(*anchors.shape, *values.shape[2:])

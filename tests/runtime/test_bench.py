@@ -10,9 +10,9 @@ import torch
 
 import specc
 from specc_runtime import cli, model
-from specc_runtime.bench import capacity, measure, ours, peer, stopwatch
+from specc_runtime.bench import capacity, measure, ours, peer, preset, stopwatch
 from specc_runtime.bench.table import table
-from specc_runtime.data import synth
+from specc_runtime.data import open_dataset, synth
 from specc_runtime.detector import Detector
 from specc_runtime.freezing import freeze
 from specc_runtime.recipe import Recipe
@@ -219,6 +219,27 @@ def test_turns_with_torchvision(spec, values, mode, shapes, tmp_path):
     assert "times as fast" in table(figures)
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_loaders_take_turns_too(workers, shapes):
+    recipe = Recipe(batch=4, workers=workers)
+    job = measure.Job(model.load(TINY), "loader", recipe, shapes, steps=2, against_torchvision=True)
+    figures = measure.measure(job)
+    pairs = figures["torchvision"]
+    assert pairs["ratio"]["runs"] == 5
+    assert pairs["torchvision_milliseconds"]["median"] > pairs["milliseconds"]["median"] > 0
+    assert "times as fast" in table(figures)
+
+
+@pytest.mark.parametrize("backend", ["pil", "tensor"])
+def test_the_preset_gives_batches_of_the_networks_size_for_ever(backend, shapes):
+    torch.manual_seed(0)
+    dataset = open_dataset(shapes, "train")
+    endless = preset.batches(dataset, (48, 64), 5, workers=0, backend=backend)
+    for images in itertools.islice(endless, 2 + len(dataset) // 5):
+        assert images.shape == (5, 3, 48, 64) and images.dtype == torch.float32
+        assert images.std() > 10 and images.abs().max() < 256  # of 255, less the mean
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -227,7 +248,8 @@ def test_turns_with_torchvision(spec, values, mode, shapes, tmp_path):
             1,
             "torchvision has no tiny_ssd; it has faster_rcnn_mobilenet_v3_large_fpn",
         ),
-        (["--loader", "--vs", "torchvision"], 1, "in training and in inference"),
+        (["--eval", "--vs", "torchvision"], 1, "compare --train, --infer or --loader"),
+        (["--loader", "--vs", "torchvision", "augmentation=flip"], 1, "augmentation=ssd"),
         (["--steps", "0"], 2, "argument --steps: must be at least 1, and is 0"),
         (["--train", "--infer"], 2, "not allowed with"),
         (["bacth=2"], 1, "did you mean `batch`?"),

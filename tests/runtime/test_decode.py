@@ -4,7 +4,7 @@ import pytest
 import torch
 from torchvision.ops import nms
 
-from specc_runtime import decode
+from specc_runtime import suppression
 from specc_runtime.boxes import BoxCoder, clip
 from specc_runtime.decode import NMS
 
@@ -80,7 +80,7 @@ def test_boxes_are_settled_in_parts_without_any_difference(monkeypatch):
     torch.manual_seed(5)
     boxes, scores, select = random_boxes((3, 100)), torch.rand(3, 100, 4), NMS(keep=40)
     whole = select(boxes, scores)
-    monkeypatch.setattr(decode, "PART", 7)
+    monkeypatch.setattr(suppression, "PART", 7)
     assert all(torch.equal(a, b) for a, b in zip(whole, select(boxes, scores), strict=True))
 
 

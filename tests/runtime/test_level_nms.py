@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from specc_runtime import decode
-from specc_runtime.boxes import BoxCoder, BoxLinearCoder, clip
+from specc_runtime import decode, suppression
+from specc_runtime.boxes import BoxCoder, BoxLinearCoder, clip, iou
 from specc_runtime.decode import LevelNMS
 from specc_runtime.losses import FCOSLoss, FocalLoss
 from specc_runtime.predictions import Predictions
@@ -48,6 +48,21 @@ def test_equals_torchvisions_retinanet(select, seed):
     same(found, torchvision_one_stage.retinanet_detections(said, start, sizes, SIZE, select))
 
 
+@pytest.mark.parametrize("per_map", [30, 1000])
+def test_equals_torchvisions_where_the_best_of_all_maps_cover_each_other(per_map):
+    torch.manual_seed(0)
+    start, select = RETINANET(MAPS, SIZE).double(), LevelNMS(per_map=per_map, keep=60)
+    offsets = torch.randn(2, len(start), 4, dtype=torch.float64) * 0.1
+    logits = torch.randn(2, len(start), CLASSES, dtype=torch.float64) - 3
+    logits[..., 1] += 6 * iou(start[len(start) // 2, None, :4], start[:, :4])
+    logits[..., 2] += 6 * iou(start[-1, None, :4], start[:, :4])
+    said, sizes = Predictions(offsets, logits), levels(RETINANET)
+    boxes = clip(CODER.decode(said.offsets, start), SIZE)
+    found = select(boxes, FocalLoss().scores(said), sizes)
+    expected = torchvision_one_stage.retinanet_detections(said, start, sizes, SIZE, select)
+    same(found, expected)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_equals_torchvisions_fcos(seed):
     torch.manual_seed(seed)
@@ -68,7 +83,7 @@ def test_parts_make_no_difference(part, monkeypatch):
     boxes = torch.cat((boxes, boxes + 10 + 20 * torch.rand(2, 400, 2)), dim=2)
     scores, select = torch.rand(2, 400, CLASSES), LevelNMS(per_map=300, keep=40)
     whole = select(boxes, scores, (300, 100))
-    monkeypatch.setattr(decode, "PART", part)
+    monkeypatch.setattr(suppression, "PART", part)
     again = select(boxes, scores, (300, 100))
     assert all(torch.equal(a, b) for a, b in zip(whole, again, strict=True))
 

@@ -2,7 +2,8 @@
 
 import statistics
 import tempfile
-from collections.abc import Generator, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,7 +14,7 @@ from typing import Any
 
 import torch
 
-from specc_runtime.bench import ours, peer
+from specc_runtime.bench import ours, peer, preset
 from specc_runtime.bench.capacity import flops, matmul_peak, memory
 from specc_runtime.bench.pairs import alternate, summary
 from specc_runtime.bench.stopwatch import Stopwatch
@@ -33,6 +34,8 @@ MODES = {
     "eval": "a split read and scored",
 }
 WARM_UP = 2
+RUNS = 5
+"""Pairs of runs of two loaders, which read ahead, so that a batch alone says little."""
 
 
 class BenchError(Exception):
@@ -62,8 +65,14 @@ def measure(job: Job) -> dict[str, Any]:
         BenchError: no such peer, one that has nothing to compare in this mode, or no batch size.
         specc_runtime.data.DataError: the data cannot be read.
     """
-    if job.against_torchvision and job.mode not in ("train", "infer"):
-        raise BenchError("torchvision's detectors can be compared in training and in inference")
+    if job.against_torchvision and job.mode == "eval":
+        raise BenchError(
+            "torchvision has nothing that scores: compare --train, --infer or --loader"
+        )
+    if job.against_torchvision and job.mode == "loader":
+        if job.recipe.augmentation != "ssd":
+            raise BenchError("torchvision's preset is compared with the recipe's augmentation=ssd")
+        job = replace(job, recipe=replace(job.recipe, cache=0))
     if job.recipe.batch == AUTO:
         raise BenchError("`batch=auto` is for training: give the number of images")
     device = choose()
@@ -80,7 +89,8 @@ def measure(job: Job) -> dict[str, Any]:
             case _:
                 figures = bench.load()
         if job.against_torchvision:
-            figures["torchvision"] = bench.compare()
+            compare = bench.compare_loaders if job.mode == "loader" else bench.compare
+            figures["torchvision"] = compare()
     return {**bench.setting(), **figures, "memory": memory(device)}
 
 
@@ -184,16 +194,29 @@ class _Bench:
         else:
             step = ours.inference(detector, recipe, Stopwatch(self.device))
             other = partial(peer.inference(model, recipe, self.device), images)
-        pairs = alternate(
-            partial(self.watch.time, partial(step, batch)),
-            partial(self.watch.time, other),
-            self.job.steps,
+        return _compared(
+            alternate(
+                partial(self.watch.time, partial(step, batch)),
+                partial(self.watch.time, other),
+                self.job.steps,
+            )
         )
-        return {
-            "milliseconds": summary([1000 * seconds for seconds, _ in pairs]),
-            "torchvision_milliseconds": summary([1000 * seconds for _, seconds in pairs]),
-            "ratio": summary([theirs / mine for mine, theirs in pairs]),
-        }
+
+    def compare_loaders(self) -> dict[str, Any]:
+        """Runs of batches in turn with torchvision's preset for SSD, neither keeping decoded images."""
+        recipe = self.recipe
+        mine = partial(ours.batches, self.dataset, self.size, recipe, train=True)
+        theirs = partial(
+            preset.batches, self.dataset, self.size, recipe.batch, workers=recipe.workers
+        )
+        return _compared(alternate(partial(self._read, mine), partial(self._read, theirs), RUNS))
+
+    def _read(self, batches: Callable[[], Iterator[object]]) -> float:
+        """Seconds of a batch, once the first is read."""
+        endless = batches()
+        next(endless)
+        seconds = self.watch.time(lambda: deque(islice(endless, self.job.steps), maxlen=0))
+        return seconds / self.job.steps
 
     def _steps(self, step: ours.Step, batches: Iterator[Batch]) -> list[dict[str, float]]:
         """Seconds of each phase of each step, without those to warm up."""
@@ -240,6 +263,15 @@ class _Bench:
         else:
             done = flops(partial(detect, detector.eval(), images, batch.sizes[:2]))
         return done / len(images)
+
+
+def _compared(pairs: list[tuple[float, float]]) -> dict[str, Any]:
+    """Seconds of a step here and of torchvision's, pair by pair."""
+    return {
+        "milliseconds": summary([1000 * seconds for seconds, _ in pairs]),
+        "torchvision_milliseconds": summary([1000 * seconds for _, seconds in pairs]),
+        "ratio": summary([theirs / mine for mine, theirs in pairs]),
+    }
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from specc_runtime.predictions import Predictions
+from specc_runtime.sparse import are_few, true_at
 
 CHUNK = 32
 """How many logits in a row are looked at as one, where few matter."""
@@ -28,10 +29,6 @@ class Scored:
         del least
         return self.scores(predictions).amax(dim=2)
 
-    def bound(self, predictions: Predictions) -> Tensor:
-        """What no class of an anchor scores above (B, A), found with less work than `best`."""
-        return self.best(predictions)
-
 
 class Softmax(Scored):
     """One class an anchor: output 0 is the background, output k + 1 class k."""
@@ -43,10 +40,23 @@ class Softmax(Scored):
         """Scores (B, A, classes) from 0 to 1, without the background's."""
         return predictions.logits.softmax(dim=-1)[..., 1:]
 
-    def bound(self, predictions: Predictions) -> Tensor:
-        """What the best class (B, A) would score if there were none but it and the background."""
+    def best(self, predictions: Predictions, least: float = 0.0) -> Tensor:
+        """Score (B, A) of each anchor's best class; for one up to `least`, any up to that.
+
+        Against the background alone a class would score no less than it does: where that is little
+        already, as it is nearly everywhere, a CPU does not look at the anchor again.
+        """
         logits = predictions.logits
-        return (logits[..., 1:].amax(dim=2) - logits[..., 0]).sigmoid()
+        if not logits.is_cpu:
+            return self.scores(predictions).amax(dim=2)
+        half = logits.shape[2] // 2  # of the classes, or one more: a CPU is slow with short rows
+        likely = torch.maximum(logits[..., 1 : 1 + half], logits[..., -half:]).amax(dim=2)
+        at = true_at((likely - logits[..., 0] > logit(least)).flatten())
+        if not are_few(len(at), likely.numel()):
+            return self.scores(predictions).amax(dim=2)
+        some = logits.flatten(0, 1).index_select(0, at)
+        best = self.scores(Predictions(some.new_empty(0), some)).amax(dim=1)
+        return torch.zeros_like(likely).flatten().index_copy(0, at, best).view(likely.shape)
 
 
 class Sigmoid(Scored):
@@ -61,13 +71,17 @@ class Sigmoid(Scored):
 
     def best(self, predictions: Predictions, least: float = 0.0) -> Tensor:
         """Score (B, A) of each anchor's best class; for one up to `least`, any up to that."""
-        enough = torch.tensor(self.alone(least), dtype=torch.float64).logit() - 1e-3  # of rounding
-        logits = greatest(predictions.logits, float(enough))[..., None]
+        logits = greatest(predictions.logits, logit(self.alone(least)))[..., None]
         return self.scores(predictions._replace(logits=logits)).squeeze(2)
 
     def alone(self, score: float) -> float:
         """What the sigmoid of a class is at least, where its score is `score`."""
         return score
+
+
+def logit(score: float) -> float:
+    """What a logit is at least, where its sigmoid is above a score: less by a margin for rounding."""
+    return float(torch.tensor(score, dtype=torch.float64).logit()) - 1e-3
 
 
 def greatest(logits: Tensor, least: float) -> Tensor:
@@ -81,11 +95,11 @@ def greatest(logits: Tensor, least: float) -> Tensor:
     flat = logits.flatten()
     whole = len(flat) // CHUNK * CHUNK
     chunks = flat[:whole].view(-1, CHUNK)
-    busy = (chunks.amax(dim=1) > least).nonzero().squeeze(1)
-    if len(busy) * 4 > len(chunks):
+    busy = true_at(chunks.amax(dim=1) > least)
+    if not are_few(len(busy), len(chunks)):
         return logits.amax(dim=2)
     values = chunks.index_select(0, busy).flatten()
-    above = (values > least).nonzero().squeeze(1)
+    above = true_at(values > least)
     places = busy[above.div(CHUNK, rounding_mode="floor")] * CHUNK + above % CHUNK
     places = torch.cat([places, torch.arange(whole, len(flat))])
     values = torch.cat([values[above], flat[whole:]])
