@@ -25,6 +25,7 @@ from specc_runtime.contract import ContractError
 from specc_runtime.data import open_dataset
 from specc_runtime.detector import Detector
 from specc_runtime.device import choose
+from specc_runtime.display import Lines
 from specc_runtime.lr_find import RangeTest
 from specc_runtime.model import Emitted
 from specc_runtime.recipe import Recipe
@@ -69,9 +70,12 @@ def train(
         return _finish(job)
 
 
-def resume(run: str | Path, options: Sequence[str] = ()) -> Run:
-    """Go on with the run in a folder; options are `name=value` of its recipe, as `epochs=200`."""
-    return _finish(Job.of_run(Path(run), options))
+def resume(run: str | Path, options: Sequence[str] = (), data: str | Path | None = None) -> Run:
+    """Go on with the run in a folder; options are `name=value` of its recipe, as `epochs=200`.
+
+    `data` is where its data set has moved to, if it has.
+    """
+    return _finish(Job.of_run(Path(run), options, Path(data) if data else None))
 
 
 def evaluate(
@@ -92,7 +96,10 @@ def evaluate(
     with distributed.joined():
         dataset = open_dataset(Path(data), split)
         detector, _ = trained(emitted(name), Path(weights) if weights else None, dataset.classes)
-        return inference.evaluate(detector, dataset, metric, batch=batch, workers=workers)
+        scores = inference.evaluate(detector, dataset, metric, batch=batch, workers=workers)
+        if distributed.leads() and dataset.report.bad:
+            Lines().say(dataset.report.table())
+        return scores
 
 
 def predict(

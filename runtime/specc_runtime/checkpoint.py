@@ -28,6 +28,7 @@ _NOT_ONE = (
     AttributeError,
     KeyError,
     OSError,
+    OverflowError,
     RecursionError,
     TensorFileError,
     TypeError,

@@ -41,9 +41,12 @@ def train(argv: Sequence[str]) -> int:
         args.options.insert(0, args.model)
         args.model = None
     if args.resume:
-        if args.model or args.data or args.weights or args.recipe or args.output:
-            parser.error("--resume takes model, data and recipe from the run: give only name=value")
-        api.resume(args.resume, args.options)
+        if args.model or args.weights or args.recipe or args.output:
+            parser.error(
+                "--resume takes model and recipe from the run: give only name=value, and --data if "
+                "the data set has moved"
+            )
+        api.resume(args.resume, args.options, args.data)
         return 0
     if not (args.model and args.data):
         parser.error("give MODEL and --data, or --resume RUN")
@@ -65,8 +68,10 @@ def reproduce(argv: Sequence[str]) -> int:
     parser = parser_of("reproduce", reproduce)
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
     parser.add_argument("-o", "--output", type=Path, help="folder of the new run: RUN-again")
+    parser.add_argument("--data", type=Path, help="where the data set has moved to")
     args = parser.parse_args(argv)
-    return reproduction.reproduce(args.run, args.output or Path(f"{args.run}-again"))
+    output = args.output or Path(f"{args.run}-again")
+    return reproduction.reproduce(args.run, output, args.data)
 
 
 @command
@@ -203,7 +208,9 @@ def report(argv: Sequence[str]) -> int:
     """Write a run's report.html: its course, what it finds, and how the spec fits the data."""
     parser = parser_of("report", report)
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
-    print(write_report(parser.parse_args(argv).run))
+    parser.add_argument("--data", type=Path, help="where the data set has moved to")
+    args = parser.parse_args(argv)
+    print(write_report(args.run, args.data))
     return 0
 
 
@@ -227,7 +234,7 @@ def bench(argv: Sequence[str]) -> int:
     parser.add_argument("--split", default="train")
     parser.add_argument("--batch", type=int, help="images a step: the recipe's")
     parser.add_argument("--steps", type=at_least(1), default=10, help="steps, or pairs, to measure")
-    parser.add_argument("--vs", choices=["torchvision"], help="take turns with its same detector")
+    parser.add_argument("--vs", choices=["torchvision"], help="take turns with its own")
     parser.add_argument("--out", type=Path, help="JSON file of the figures")
     parser.add_argument("options", nargs="*", metavar="name=value", help="recipe options")
     args = parser.parse_intermixed_args(argv)

@@ -36,6 +36,13 @@ class Input:
     def __post_init__(self) -> None:
         require("input.channels", self.channels, ("RGB", "BGR"))
         require("input.resize", self.resize, ("stretch",))
+        for name, count, values in (
+            ("scale", 1, (self.scale,)),
+            ("mean", 3, self.mean),
+            ("std", 3, self.std),
+        ):
+            if not _are_numbers(values, count) or (name == "std" and 0 in values):
+                raise ContractError(f"DETECTOR: input.{name} is {getattr(self, name)!r}")
 
     @property
     def preprocess(self) -> dict[str, Any]:
@@ -94,6 +101,14 @@ def freeze(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return tuple(freeze(item) for item in cast(Sequence[Any], value))
     return value
+
+
+def _are_numbers(values: Any, count: int) -> bool:
+    """Whether these are so many numbers, of a size that a pixel's value may have."""
+    if not isinstance(values, tuple) or len(cast(tuple[Any, ...], values)) != count:
+        return False
+    found = cast(tuple[Any, ...], values)
+    return all(isinstance(value, int | float) and abs(value) <= 1e6 for value in found)
 
 
 def _mapping(literal: Any, where: str) -> dict[str, Any]:

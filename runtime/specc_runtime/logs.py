@@ -127,6 +127,23 @@ class Unheard(Log):
     def say(self, text: str) -> None: ...
 
 
+def read(path: Path) -> list[dict[str, Any]]:
+    """The lines of a run's log, without those that were cut off or are damaged; none without a log."""
+    found: list[dict[str, Any]] = []
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    for line in text.splitlines():
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        match record:
+            case {"kind": str(), "step": int()}:
+                found.append(cast(dict[str, Any], record))
+            case _:
+                continue
+    return found
+
+
 def _drop_after(step: int, path: Path, *, scored: bool) -> None:
     """Keep a log's lines up to a step, with its scores or not; as it is if that cannot be written."""
     if not path.exists():
@@ -176,5 +193,5 @@ def _place(line: str) -> tuple[int, bool]:
     try:
         found = json.loads(line)
         return int(found["step"]), found["kind"] == "validation"
-    except (ValueError, KeyError, TypeError):
+    except (KeyError, OverflowError, RecursionError, TypeError, ValueError):
         return sys.maxsize, True

@@ -85,19 +85,19 @@ def optimizer_tensors(network: nn.Module, optimizer: torch.optim.Optimizer) -> d
 def load_optimizer_tensors(
     network: nn.Module, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]
 ) -> None:
-    """Undo `optimizer_tensors`; every tensor is laid out in memory as its parameter is."""
-    parameters = dict(network.named_parameters())
-    order = [p for group in optimizer.param_groups for p in group["params"]]
-    number = {parameter: i for i, parameter in enumerate(order)}
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, value in tensors.items():
-        name, what = key.rsplit("/", 1)
-        parameter = parameters[name]
-        laid_out = value.shape == parameter.shape  # all but a counter of steps
-        place = state.setdefault(number[parameter], {})
-        place[what] = torch.empty_like(parameter).copy_(value) if laid_out else value
-    groups = optimizer.state_dict()["param_groups"]
-    optimizer.load_state_dict({"state": state, "param_groups": groups})
+    """Undo `optimizer_tensors`. Raises `ValueError` unless names and shapes are the optimizer's own.
+
+    A fused optimizer would write behind the end of a tensor that is too small.
+    """
+    state = optimizer_tensors(network, optimizer)
+    if other := sorted(state.keys() ^ tensors.keys()):
+        raise ValueError(f"the optimizer keeps other values, as {other[0]}")
+    for name, place in state.items():
+        if place.shape != tensors[name].shape:
+            raise ValueError(
+                f"{name} is {list(tensors[name].shape)}, not {list(place.shape)} as its parameter"
+            )
+        place.copy_(tensors[name])
 
 
 class RunningStatistics:

@@ -23,6 +23,8 @@ from specc_runtime.video import Video
 PICTURES = (".jpeg", ".jpg", ".png")
 AT_ONCE = 8
 """Pictures that the network looks at together."""
+SHOWN = 3
+"""Files of those that cannot be read."""
 
 
 def predict(
@@ -47,7 +49,8 @@ def predict(
         instances: what the results are to be scored against.
 
     Raises:
-        UnreadableImage: a file that cannot be read, or would be overwritten by its drawing.
+        UnreadableImage: files that cannot be read, once all others are done; or one that would be
+            overwritten by its drawing.
         DataError: `instances` lacks a picture or a class.
         OSError: a file cannot be written.
     """
@@ -59,22 +62,51 @@ def predict(
     folder.mkdir(parents=True, exist_ok=True)
     told: list[dict[str, Any]] = []
     results: list[dict[str, Any]] = []
-    pictures = [path for path in paths if path.suffix.lower() not in VIDEOS]
-    for path, (image, found) in zip(pictures, look(detector, map(decode, pictures)), strict=True):
+    videos = [path for path in paths if path.suffix.lower() in VIDEOS]
+    files = _Files([path for path in paths if path not in videos])
+    for image, found in look(detector, files.images()):
+        path = files.read.pop(0)
         drawn, objects = _drawn(image, found, classes, least_score)
         save_image(_drawing(path, folder), drawn)
         height, width = image.shape[:2]
         told.append({"image": str(path), "width": width, "height": height, "detections": objects})
         results += ids.results(path, found) if ids else []
-    told += [
-        _watch(detector, classes, Video.open(path), folder, least_score)
-        for path in paths
-        if path not in pictures
-    ]
+    for path in videos:
+        try:
+            video = Video.open(path)
+        except UnreadableImage as error:
+            files.unreadable.append(str(error))
+        else:
+            told.append(_watch(detector, classes, video, folder, least_score))
     (folder / "detections.json").write_text(json.dumps(told, indent=1) + "\n")
     if ids:
         (folder / "results.json").write_text(json.dumps(results) + "\n")
+    if len(files.unreadable) == 1:
+        raise UnreadableImage(files.unreadable[0])
+    if files.unreadable:
+        more = ", ..." if len(files.unreadable) > SHOWN else ""
+        what = f"{len(files.unreadable):,} of {len(paths):,} files cannot be read"
+        raise UnreadableImage(f"{what}: {', '.join(files.unreadable[:SHOWN])}{more}")
     return told
+
+
+class _Files:
+    """Pictures read one after the other: `read` are those not taken yet, `unreadable` says what failed."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = paths
+        self.read: list[Path] = []
+        self.unreadable: list[str] = []
+
+    def images(self) -> Iterator[np.ndarray]:
+        for path in self._paths:
+            try:
+                image = decode(path)
+            except UnreadableImage as error:
+                self.unreadable.append(str(error))
+            else:
+                self.read.append(path)
+                yield image
 
 
 def look(

@@ -1,23 +1,22 @@
 """Train again what a run's folder records, and say what differs."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from specc_runtime import distributed, tensorfile
+from specc_runtime import distributed, logs, tensorfile
 from specc_runtime.run import Run, RunError, machine
 from specc_runtime.session import Job, start
 
 TIMING = "images_per_second"
 
 
-def reproduce(folder: Path, output: Path) -> int:
+def reproduce(folder: Path, output: Path, data: Path | None = None) -> int:
     """Do a run again, in `output`: 0 if losses, scores and weights are the same to the bit, else 1.
 
-    On the CPU the same number of threads is used. Raises what `specc_runtime.session.start` raises,
+    `data` is where its data set has moved to, if it has. On the CPU the same number of threads is used. Raises what `specc_runtime.session.start` raises,
     and `RunError` where there is nothing to compare with.
     """
     first, second = Run(folder), Run(output)
@@ -26,7 +25,7 @@ def reproduce(folder: Path, output: Path) -> int:
         raise RunError(f"{folder}: has not come to its end: --resume it first")
     torch.set_num_threads(began["threads"])
     with distributed.joined():
-        code = start(Job.again(folder, output))
+        code = start(Job.again(folder, output, data))
         return code or distributed.gathered(_told(first, second) if distributed.leads() else 0)[0]
 
 
@@ -69,8 +68,7 @@ def compare_weights(first: Run, second: Run) -> list[str]:
 
 def _metrics(run: Run) -> dict[tuple[int, str], dict[str, Any]]:
     """Losses and scores by step and kind, but for how fast it went."""
-    lines = [json.loads(line) for line in run.metrics.read_text().splitlines()]
     return {
         (line["step"], line["kind"]): {k: v for k, v in line.items() if k != TIMING}
-        for line in lines
+        for line in logs.read(run.metrics)
     }

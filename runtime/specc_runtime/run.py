@@ -7,7 +7,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -20,8 +20,6 @@ from specc_runtime import distributed
 from specc_runtime.data import Dataset
 from specc_runtime.recipe import Recipe
 from specc_runtime.weights.own import write_whole
-
-_RECORDED = {"classes", "data", "device", "fingerprint", "threads", "versions", "weights"}
 
 
 class RunError(Exception):
@@ -57,7 +55,7 @@ class Run:
 
     @property
     def about(self) -> Path:
-        """Command, data and its fingerprint, classes, starting weights, versions, git's state."""
+        """Command, data and its fingerprints, classes, starting weights, versions, git's state."""
         return self.path / "run.json"
 
     @property
@@ -118,12 +116,13 @@ class Run:
         self,
         sources: Mapping[Path, Path],
         recipe: Recipe,
-        dataset: Dataset,
+        datasets: Iterable[Dataset],
         asked: Mapping[str, Any],
     ) -> None:
         """Record a run before its first step.
 
-        `sources` are the files to copy, by where they go; `asked` is what else was asked for.
+        `sources` are the files to copy, by where they go; `datasets` are the splits that it trains and
+        is scored on; `asked` is what else was asked for.
         """
         for kept, source in sources.items():
             shutil.copyfile(source, kept)
@@ -132,8 +131,8 @@ class Run:
             "command": sys.argv,
             "launch": distributed.launch(),
             **asked,
-            "classes": list(dataset.classes),
-            "fingerprint": fingerprint(dataset),
+            "classes": list(self.classes),
+            "fingerprints": {found.report.split: fingerprint(found) for found in datasets},
             **machine(),
         }
         _write_text(self.about, json.dumps(about, indent=1) + "\n")
@@ -141,6 +140,12 @@ class Run:
     def keep_recipe(self, recipe: Recipe) -> None:
         """Record a recipe, whole or not at all."""
         _write_text(self.recipe, recipe.as_yaml())
+
+    def keep_data(self, root: Path) -> None:
+        """Record where the data set is by now."""
+        about = self.read()
+        about["data"]["root"] = str(root.resolve())
+        _write_text(self.about, json.dumps(about, indent=1) + "\n")
 
     def read(self) -> dict[str, Any]:
         """What `write` recorded. Raises `RunError`."""
@@ -150,20 +155,51 @@ class Run:
             raise RunError(f"{self.path}: holds no run: there is no {self.about.name}") from error
         except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"{self.about}: damaged: {error}") from error
-        if not isinstance(about, dict) or not _RECORDED <= about.keys():
+        if not _is_record(about):
             raise RunError(f"{self.about}: damaged: it lacks what every run records")
         return cast(dict[str, Any], about)
 
-    def check_data(self, dataset: Dataset) -> None:
-        """Raise `RunError` unless the data set is the one that the run began with."""
-        began = self.read()
-        if began["classes"] != list(dataset.classes):
+    def data(self) -> Path:
+        """Where the data set lies, as recorded. Raises `RunError` if it does no longer."""
+        root = Path(self.read()["data"]["root"])
+        if not root.exists():
             raise RunError(
-                f"{self.path}: began with the classes {', '.join(began['classes'])}; the data set "
-                f"now has {', '.join(dataset.classes)}"
+                f"{self.path}: its data set is no longer at {root}: say where with --data"
             )
-        if began["fingerprint"] != fingerprint(dataset):
-            raise RunError(f"{self.path}: the data set has changed since this run began")
+        return root
+
+    def check_data(self, datasets: Iterable[Dataset]) -> None:
+        """Raise `RunError` unless these are the splits, wherever they lie, that the run began with."""
+        began = self.read()
+        for found in datasets:
+            if began["classes"] != list(found.classes):
+                raise RunError(
+                    f"{self.path}: began with the classes {', '.join(began['classes'])}; the data "
+                    f"set now has {', '.join(found.classes)}"
+                )
+            if began["fingerprints"].get(found.report.split) != fingerprint(found):
+                raise RunError(
+                    f"{self.path}: the data set has changed since this run began\n"
+                    f"{found.report.table()}"
+                )
+
+
+def _is_record(about: Any) -> bool:
+    """Whether this has the form of what `Run.write` records."""
+    match about:
+        case {
+            "command": [*_],
+            "data": {"root": str(), "split": str(), "val_split": None | str()},
+            "classes": [*classes],
+            "fingerprints": dict(),
+            "weights": None | {"path": str(), "sha256": str()},
+            "versions": dict(),
+            "device": str(),
+            "threads": int(threads),
+        }:
+            return threads > 0 and all(isinstance(name, str) for name in classes)
+        case _:
+            return False
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -21,7 +21,7 @@ from specc_runtime.recipe import Recipe
 from specc_runtime.report import write_report
 from specc_runtime.run import Run, RunError, git_state
 from specc_runtime.scoring import Compute
-from specc_runtime.trackers import trackers
+from specc_runtime.trackers import TrackerError, trackers
 from specc_runtime.trainer import Trainer, Validate
 
 
@@ -46,14 +46,17 @@ class Job:
     original: Run | None = None
 
     @classmethod
-    def of_run(cls, folder: Path, options: Sequence[str]) -> "Job":
-        """The job that a run's folder records, with recipe options changed. Raises `RunError`."""
-        return replace(cls._recorded(folder, options), resumed=True)
+    def of_run(cls, folder: Path, options: Sequence[str], data: Path | None = None) -> "Job":
+        """The job that a run's folder records, with recipe options changed. Raises `RunError`.
+
+        `data` is where the data set has moved to, if it has.
+        """
+        return replace(cls._recorded(folder, options, data), resumed=True)
 
     @classmethod
-    def again(cls, folder: Path, output: Path) -> "Job":
+    def again(cls, folder: Path, output: Path, data: Path | None = None) -> "Job":
         """The job that a run's folder records, from its beginning. Raises `RunError`."""
-        job = cls._recorded(folder, ())
+        job = cls._recorded(folder, (), data)
         start_from = job.run.read()["weights"]
         if start_from:
             weights = Path(start_from["path"])
@@ -66,16 +69,16 @@ class Job:
         return replace(job, run=Run(output), original=job.run, spec=spec, expanded=expanded)
 
     @classmethod
-    def _recorded(cls, folder: Path, options: Sequence[str]) -> "Job":
+    def _recorded(cls, folder: Path, options: Sequence[str], data: Path | None) -> "Job":
         run = Run(folder)
-        data = run.read()["data"]
+        recorded = run.read()["data"]
         return cls(
             run=run,
             model=run.model,
             recipe=recipes.read(run.recipe, options),
-            data=Path(data["root"]),
-            split=data["split"],
-            val_split=data["val_split"],
+            data=data or run.data(),
+            split=recorded["split"],
+            val_split=recorded["val_split"],
         )
 
     def sources(self) -> dict[Path, Path]:
@@ -115,17 +118,18 @@ def _work(job: Job) -> int:
     memory = job.recipe.cache * 2**20
     dataset = open_dataset(job.data, job.split, cache_bytes=memory)
     validation = open_dataset(job.data, job.val_split) if job.val_split else None
+    splits = [dataset, validation] if validation else [dataset]
     job = replace(job, recipe=settled(job.recipe, emitted, dataset))
     run = Run(job.run.path, dataset.classes)
     for known in filter(None, (job.original, run if job.resumed else None)):
-        known.check_data(dataset)
+        known.check_data(splits)
     with run.lock() if distributed.leads() else nullcontext():
         if distributed.leads() and not job.resumed:
             run.require_new()
-            run.write(job.sources(), job.recipe, dataset, job.record())
-        log = _log(run, job.recipe)
+            run.write(job.sources(), job.recipe, splits, job.record())
+        log = _log(job, run)
         try:
-            scanned = dataset.report.table()
+            scanned = _tables(splits)
             log.say(scanned)
             if distributed.world() > 1:
                 log.say(f"{distributed.world()} processes share each batch of {job.recipe.batch}")
@@ -134,9 +138,10 @@ def _work(job: Job) -> int:
                 trainer.resume()
                 if distributed.leads():
                     run.keep_recipe(job.recipe)
+                    run.keep_data(job.data)
             code = trainer.fit()
-            if dataset.report.table() != scanned:
-                log.say(f"images were lost while training\n{dataset.report.table()}")
+            for found in sorted(set(distributed.gathered(_tables(splits))) - {scanned}):
+                log.say(f"images were lost while training\n{found}")
             if code == 0 and distributed.leads():
                 _report(run, log)
             return code
@@ -144,11 +149,25 @@ def _work(job: Job) -> int:
             log.close()
 
 
-def _log(run: Run, recipe: Recipe) -> Log:
-    """The run's log, of which rank 0 alone speaks and writes."""
+def _tables(splits: Sequence[Dataset]) -> str:
+    return "\n".join(split.report.table() for split in splits)
+
+
+def _log(job: Job, run: Run) -> Log:
+    """The run's log, of which rank 0 alone speaks and writes.
+
+    A run that goes on does so without a service that does not. Raises `TrackerError`.
+    """
     if not distributed.leads():
         return Unheard()
-    return Log(run.metrics, trackers=trackers(run, recipe))
+    try:
+        return Log(run.metrics, trackers=trackers(run, job.recipe))
+    except TrackerError as error:
+        if not job.resumed:
+            raise
+        log = Log(run.metrics, trackers=trackers(run, replace(job.recipe, track=None)))
+        log.say(f"not tracked from here on: {error}")
+        return log
 
 
 class Reading:
@@ -176,7 +195,7 @@ def _report(run: Run, log: Log) -> None:
     """Write the run's page; a disk that is full, or data that is gone, costs the page alone."""
     try:
         log.say(f"report: {write_report(run.path)}")
-    except (OSError, DataError) as error:
+    except (OSError, DataError, RunError) as error:
         log.say(f"no report: {error}")
 
 

@@ -28,6 +28,16 @@ DTYPES = {
 }
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
 LONGEST_HEADER = 100_000_000
+_NOT_ONE = (
+    AttributeError,
+    KeyError,
+    OverflowError,
+    RecursionError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What comes of a header that is none, or of tensors that torch refuses to make."""
 
 
 class TensorFileError(Exception):
@@ -64,10 +74,10 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise TensorFileError(f"{path}: cut off, or not a safetensors file")
     try:
         header = json.loads(bytes(data[8 : 8 + length]))
-        metadata = cast(dict[str, str], header.pop("__metadata__", {}))
+        metadata = dict(cast(dict[str, str], header.pop("__metadata__", {})))
         body = memoryview(data)[8 + length :]
         return {name: _tensor(body, place) for name, place in header.items()}, metadata
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except _NOT_ONE as error:
         raise TensorFileError(f"{path}: damaged: {error}") from error
 
 

@@ -16,7 +16,7 @@ PROJECT = "specc"
 
 
 class TrackerError(Exception):
-    """A tracker that is asked for is not there; the message says how to get it."""
+    """A tracker that is asked for is not there or does not begin; the message says why."""
 
 
 def trackers(run: Run, recipe: Recipe) -> list[Tracker]:
@@ -25,7 +25,14 @@ def trackers(run: Run, recipe: Recipe) -> list[Tracker]:
     Raises `TrackerError`.
     """
     services = {"wandb": WandB, "mlflow": MLflow}
-    asked = [services[recipe.track](run, recipe)] if recipe.track else []
+    asked: list[Tracker] = []
+    if recipe.track:
+        try:
+            asked.append(services[recipe.track](run, recipe))
+        except TrackerError:
+            raise
+        except Exception as error:
+            raise TrackerError(f"`track={recipe.track}` does not begin: {error}") from error
     return [EventFile(run.path), *asked]
 
 

@@ -42,6 +42,16 @@ ROLLBACKS = 3
 """Times that a run goes back to a checkpoint before it is given up."""
 LOST_READERS = 3
 """Times in an epoch that processes that read images are replaced after a death."""
+_NOT_OF_THIS_RUN = (
+    AttributeError,
+    ContractError,
+    KeyError,
+    OverflowError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What comes of a checkpoint whose parts are there but are not those of the run."""
 
 
 class TrainingError(Exception):
@@ -151,7 +161,7 @@ class Trainer:
             raise CheckpointError(f"{self.run.path}: is another folder to other processes")
         try:
             self._take_up(last)
-        except (ContractError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        except _NOT_OF_THIS_RUN as error:
             raise CheckpointError(f"{self.run.checkpoints}: not of this run: {error}") from error
 
     def _take_up(self, last: Checkpoint) -> None:

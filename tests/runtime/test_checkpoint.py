@@ -143,6 +143,23 @@ def test_a_header_that_lies_is_refused(tmp_path, old, new):
         tensorfile.read(path)
 
 
+@pytest.mark.parametrize(
+    "entry",
+    [
+        '{"dtype":"F32","shape":[Infinity],"data_offsets":[0,0]}',
+        '{"dtype":"F32","shape":[4e400],"data_offsets":[0,0]}',
+        f'{{"dtype":"F32","shape":[0,{10**30}],"data_offsets":[0,0]}}',
+        f'{{"dtype":"F32","shape":[0,{2**62},{2**62}],"data_offsets":[0,0]}}',
+        '{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"__metadata__":[1]',
+    ],
+)
+def test_what_no_tensor_can_be_is_refused(tmp_path, entry):
+    header = f'{{"a":{entry}}}'.encode()
+    (tmp_path / "file").write_bytes(len(header).to_bytes(8, "little") + header)
+    with pytest.raises(TensorFileError, match="damaged"):
+        tensorfile.read(tmp_path / "file")
+
+
 def test_offsets_beyond_the_file_are_refused(tmp_path):
     path = tmp_path / "file"
     header = b'{"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}'

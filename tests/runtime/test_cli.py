@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -41,7 +42,8 @@ def test_a_run_keeps_what_it_was(run, data):
     assert about["classes"] == list(open_dataset(data, "train").classes)
     assert about["data"] == {"root": str(data.resolve()), "split": "train", "val_split": "val"}
     assert about["versions"]["torch"].startswith(torch.__version__.split("+")[0])
-    assert len(about["fingerprint"]) == 64
+    assert about["fingerprints"].keys() == {"train", "val"}
+    assert all(len(found) == 64 for found in about["fingerprints"].values())
     kinds = [json.loads(line)["kind"] for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert kinds.count("validation") == 2 and kinds.count("train") == 2
     assert tensorfile.read(run / "last.safetensors")[1]["step"] == "6"
@@ -89,6 +91,20 @@ def test_eval_prints_scores_or_json(run, data, capsys):
     recorded = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     best = max(r["map50"] for r in recorded if r["kind"] == "validation")
     assert scores["map50"] == pytest.approx(best, abs=1e-9)
+
+
+def test_eval_says_what_is_wrong_with_the_data(run, data, tmp_path, capsys):
+    mine = tmp_path / "data"
+    shutil.copytree(data, mine)
+    listing = mine / "ImageSets/Main/test.txt"
+    ids = [path.stem for path in sorted((mine / "Annotations").glob("*.xml"))]
+    listing.write_text("\n".join(ids))
+    os.truncate(mine / f"JPEGImages/{ids[0]}.jpg", 2000)
+    given = [str(TINY), "--weights", str(run / "best.safetensors"), "--workers", "0", "--json"]
+    assert evaluate([*given, "--data", str(mine)]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["images"] == len(ids) - 1
+    assert f"image unreadable: sample left out\n{'':9}{ids[0]}.jpg: truncated" in said.err
 
 
 def test_predict_draws_and_writes_boxes_of_the_picture(run, data, tmp_path, capsys):
@@ -169,7 +185,7 @@ def test_verify_names_the_layer_that_does_not_run(network, capsys):
         (["--help"], 0, "usage:"),
         (["fly"], 2, "usage:"),
         (["train"], 2, "give MODEL and --data, or --resume RUN"),
-        (["train", "x.py", "--resume", "y"], 2, "takes model, data and recipe from the run"),
+        (["train", "x.py", "--resume", "y"], 2, "takes model and recipe from the run"),
         (["train", "x.py", "--data", "y", "epoch=1"], 1, "did you mean `epochs`?"),
         (["train", "--resume", "/nowhere"], 1, "holds no run: there is no run.json"),
         (["verify", "x.py"], 1, "there is no such file"),

@@ -1,5 +1,6 @@
 """The data set changes while a run goes on, or before it goes on."""
 
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -7,11 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from specc_runtime import cli, distributed
 from specc_runtime.data import DataError, open_dataset, synth
 from specc_runtime.run import Run, RunError
 from specc_runtime.session import Job, start
 from specc_runtime.trainer import Trainer
 
+from .ranks import together
 from .training import RECIPE, TINY
 
 torch.set_num_threads(1)
@@ -79,6 +82,25 @@ def test_an_image_damaged_while_training_is_replaced_and_counted(
     assert "train_00003.jpg" in said
 
 
+@pytest.mark.parametrize("world", [1, 2])
+def test_an_image_lost_that_is_scored_on_is_told_of(tmp_path, monkeypatch, capfd, world):
+    data = tmp_path / "data"
+    synth.write(data, images=140, size=(64, 64))
+    victim = data / "JPEGImages/val_00001.jpg"  # of two ranks, the second looks at it
+
+    def spoil():
+        if distributed.leads():
+            os.truncate(victim, victim.stat().st_size // 2)
+
+    before_step(monkeypatch, 2, spoil)
+    asked = job(tmp_path / "run", data, replace(UNCACHED, epochs=1, evaluate_every=1))
+    assert together(lambda: start(asked), tmp_path / "ranks", world) == [0] * world
+    said = capfd.readouterr().err
+    assert "val: 21 images, " in said.partition("epoch")[0]
+    told = said.partition("images were lost while training")[2]
+    assert "      1  image unreadable: sample left out\n         val_00001.jpg" in told
+
+
 def test_too_many_lost_images_end_the_run_with_their_names(tmp_path, data, monkeypatch):
     losing(monkeypatch, sorted((data / "JPEGImages").glob("train_*"))[:6], at=2)
     with pytest.raises(DataError, match=r"of the samples cannot be used(.|\n)*train_0000\d\.jpg"):
@@ -135,11 +157,40 @@ def test_other_classes_at_resume_are_named(tmp_path, data):
     assert "zebra" in str(caught.value)
 
 
-def test_other_boxes_at_resume_are_refused(tmp_path, data):
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_other_boxes_at_resume_are_refused(tmp_path, data, split):
     run = tmp_path / "run"
     assert start(job(run, data, replace(UNCACHED, epochs=1))) == 0
-    document = data / "Annotations/train_00000.xml"
+    document = data / f"Annotations/{split}_00000.xml"
     text = document.read_text()
     document.write_text(text.replace("<xmax>", "<xmax>1", 1))
     with pytest.raises(RunError, match="the data set has changed since this run began"):
         start(Job.of_run(run, ["epochs=2"]))
+
+
+def test_an_image_that_is_gone_at_resume_is_named(tmp_path, data):
+    run = tmp_path / "run"
+    assert start(job(run, data, replace(UNCACHED, epochs=1))) == 0
+    (data / "JPEGImages/train_00003.jpg").unlink()
+    with pytest.raises(RunError, match=r"has changed(.|\n)*file missing(.|\n)*train_00003\.jpg"):
+        start(Job.of_run(run, ["epochs=2"]))
+
+
+def test_a_data_set_that_has_moved_is_looked_for_where_it_is_said_to_be(tmp_path, data, capfd):
+    run, stayed, moved, other = (tmp_path / n for n in ("run", "stayed", "moved", "other"))
+    assert start(job(run, data, replace(UNCACHED, epochs=1))) == 0
+    shutil.copytree(run, stayed)
+    assert start(Job.of_run(stayed, ["epochs=2"])) == 0
+    data.rename(moved)
+    synth.write(other, images=40, size=(64, 64), seed=1)
+    for command in (["train", "epochs=2", "--resume"], ["reproduce"], ["report"]):
+        assert cli.main([*command, str(run)]) == 1
+        assert (
+            f"its data set is no longer at {data}: say where with --data" in capfd.readouterr().err
+        )
+        assert cli.main([*command, str(run), "--data", str(other)]) == 1
+        assert "the data set has changed since this run began" in capfd.readouterr().err
+    for command in (["report"], ["reproduce"], ["train", "epochs=2", "--resume"]):
+        assert cli.main([*command, str(run), "--data", str(moved)]) == 0
+    assert cli.main(["report", str(run)]) == 0, "the run keeps where its data set is by now"
+    assert Run(run).last.read_bytes() == Run(stayed).last.read_bytes()

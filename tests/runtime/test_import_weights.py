@@ -448,9 +448,20 @@ def test_a_run_starts_from_imported_weights(tmp_path, capsys):
     [
         "[1]",
         "{",
-        '{"mean": [1, 2], "std": [1, 1, 1], "scale": 1}',
-        '{"mean": [1, 2, "x"], "std": [1, 1, 1], "scale": 1}',
-        '{"mean": [1, 2, NaN], "std": [1, 1, 1], "scale": 1}',
+        "[" * 100_000,
+        *(
+            json.dumps({**CAFFE, **changed})
+            for changed in (
+                {"mean": [1, 2]},
+                {"mean": [1, 2, "x"]},
+                {"mean": [1, 2, float("nan")]},
+                {"std": [1, 0, 1]},
+                {"scale": "1"},
+                {"scale": 10**400},
+                {"scale": None},
+                {"more": 3},
+            )
+        ),
     ],
 )
 def test_damaged_metadata_is_refused(tmp_path, damaged):

@@ -98,13 +98,30 @@ def test_state_goes_by_name_and_comes_back_to_the_bit(kind):
 def test_loaded_state_lies_in_memory_as_its_parameter_does():
     module = network().to(memory_format=torch.channels_last)
     optimizer = build_optimizer(module, Recipe())
-    loaded = {"0.weight/momentum_buffer": torch.randn(4, 3, 3, 3)}
+    fresh = optimizer_tensors(module, optimizer)
+    loaded = {**fresh, "0.weight/momentum_buffer": torch.randn(4, 3, 3, 3)}
     load_optimizer_tensors(module, optimizer, loaded)
     buffer = optimizer.state[module[0].weight]["momentum_buffer"]
     assert (
         buffer.stride() == module[0].weight.stride() != loaded["0.weight/momentum_buffer"].stride()
     )
     assert torch.equal(buffer, loaded["0.weight/momentum_buffer"])
+
+
+@pytest.mark.parametrize("kind", ["sgd", "adamw"])
+def test_state_of_other_shapes_or_names_is_refused_before_it_is_written_to(kind):
+    module = network()
+    optimizer = build_optimizer(module, replace(Recipe(), optimizer=kind))
+    kept = optimizer_tensors(module, optimizer)
+    for name, value in kept.items():
+        for other in (torch.zeros(()) if value.ndim else torch.zeros(2), value[None]):
+            with pytest.raises(ValueError, match=f"{name} is .* not .* as its parameter"):
+                load_optimizer_tensors(module, optimizer, {**kept, name: other})
+        lacking = {n: v for n, v in kept.items() if n != name}
+        with pytest.raises(ValueError, match=f"other values, as {name}"):
+            load_optimizer_tensors(module, optimizer, lacking)
+    with pytest.raises(ValueError, match="other values, as nothing/step"):
+        load_optimizer_tensors(module, optimizer, {**kept, "nothing/step": torch.zeros(())})
 
 
 def test_the_average_follows_slowly_and_copies_statistics():

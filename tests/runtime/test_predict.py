@@ -95,6 +95,24 @@ def test_an_empty_folder_and_a_missing_file_are_told_of(detector, dataset, tmp_p
             predict(detector, dataset.classes, [tmp_path / name], tmp_path / "found")
 
 
+def test_files_that_cannot_be_read_cost_themselves_alone(detector, dataset, video, tmp_path):
+    mixed, output = tmp_path / "mixed", tmp_path / "found"
+    mixed.mkdir()
+    good = [f"{n:02}.png" for n in range(12) if n not in (3, 9)]
+    for name in good:
+        save_image(mixed / name, decode(dataset.annotations[0].path)[: 200 + int(name[:2])])
+    for name in ("03.png", "09.png", "broken.mp4"):
+        (mixed / name).write_bytes(b"nothing of the kind")
+    (mixed / video.name).write_bytes(video.read_bytes())
+    with pytest.raises(UnreadableImage, match=r"3 of 14 files .*: 03\.png: .*, 09\.png: .*broken"):
+        predict(detector, dataset.classes, [mixed], output)
+    told = json.loads((output / "detections.json").read_text())
+    assert [one["image"] for one in told[:-1]] == [str(mixed / name) for name in good]
+    assert [one["height"] for one in told[:-1]] == [200 + int(name[:2]) for name in good]
+    assert told[-1]["video"] == str(mixed / video.name)
+    assert {path.name for path in output.iterdir()} == {*good, video.name, "detections.json"}
+
+
 def test_a_drawing_never_overwrites_its_source(detector, dataset, video):
     before = video.read_bytes()
     with pytest.raises(UnreadableImage, match="would overwrite"):

@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from torchvision.models import resnet50, vgg16
+from torchvision.models.detection.backbone_utils import _resnet_fpn_extractor
+from torchvision.models.detection.ssd import _vgg_extractor
+from torchvision.ops import FrozenBatchNorm2d
 
 import specc
 from specc.documents import Findings, render_text
@@ -167,6 +171,32 @@ def test_recipes_of_specc_name_their_source_and_a_spec_that_they_train(name):
     with torch.device("meta"):
         network = specc.load(ROOT / f"specs/{spec}.yaml", variant=variant)
     freeze(network, recipes.read(recipes.find(name)).freeze)
+
+
+@pytest.mark.parametrize(
+    ("name", "spec", "theirs"),
+    [
+        (
+            "ssd300_coco_torchvision",
+            "ssd300_vgg",
+            lambda: _vgg_extractor(vgg16(), highres=False, trainable_layers=4),
+        ),
+        (
+            "retinanet_coco_torchvision",
+            "retinanet_resnet50_fpn",
+            lambda: _resnet_fpn_extractor(resnet50(norm_layer=FrozenBatchNorm2d), 3),
+        ),
+    ],
+)
+def test_what_torchvision_fixes_is_fixed(name, spec, theirs):
+    with torch.device("meta"):
+        network, reference = specc.load(ROOT / f"specs/{spec}.yaml"), theirs()
+    freeze(network, recipes.read(recipes.find(name)).freeze)
+    fixed = [
+        [p.shape for p in found.parameters() if p.ndim > 1 and not p.requires_grad]
+        for found in (network, reference)
+    ]
+    assert fixed[0] == fixed[1] != []
 
 
 def test_an_unknown_recipe_gets_the_nearest():

@@ -99,8 +99,8 @@ def test_what_differs_is_said(copy, tmp_path, capsys, tamper, told):
 
 def test_other_weights_or_data_to_begin_with_are_refused(copy, tmp_path, capsys):
     about = copy.read()
-    for key, told in (("weights", "no longer the weights that"), ("fingerprint", "has changed")):
-        changed = {"weights": {**about["weights"], "sha256": "0"}, "fingerprint": "0"}
+    for key, told in (("weights", "no longer the weights that"), ("fingerprints", "has changed")):
+        changed = {"weights": {**about["weights"], "sha256": "0"}, "fingerprints": {"train": "0"}}
         copy.about.write_text(json.dumps({**about, key: changed[key]}))
         assert reproduce([str(copy.path), "-o", str(tmp_path / "again")]) == 1
         assert told in capsys.readouterr().err

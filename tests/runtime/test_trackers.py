@@ -10,13 +10,15 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import crc32c
 
 from specc_runtime import events
+from specc_runtime.data import synth
 from specc_runtime.display import Lines
 from specc_runtime.events import EventFile
 from specc_runtime.logs import Log
 from specc_runtime.run import Run
+from specc_runtime.session import Job, start
 from specc_runtime.trackers import TrackerError, trackers
 
-from .training import RECIPE, trainer
+from .training import RECIPE, TINY, trainer
 
 
 def read(folder) -> dict[str, list[tuple[int, float]]]:
@@ -50,9 +52,9 @@ def test_tensorboard_reads_what_is_written(tmp_path):
 
 
 def test_going_on_hides_what_came_later(tmp_path):
-    for session, (start, steps) in enumerate([(1, (1, 2, 3)), (3, (3, 4))]):
+    for session, (begin, steps) in enumerate([(1, (1, 2, 3)), (3, (3, 4))]):
         file = EventFile(tmp_path)
-        file.start(start)
+        file.start(begin)
         for step in steps:
             file.scalars(step, {"loss": float(session)})
     assert read(tmp_path) == {"loss": [(1, 0.0), (2, 0.0), (3, 1.0), (4, 1.0)]}
@@ -133,6 +135,23 @@ def test_a_missing_package_is_named_with_the_way_to_get_it(run, name, monkeypatc
     monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(TrackerError, match=f"`track={name}` needs a package: pip install {name}"):
         trackers(run, replace(RECIPE, track=name))
+
+
+def test_a_service_that_does_not_begin_is_said_and_no_run_is_lost_by_it(
+    run, tmp_path, monkeypatch, capsys
+):
+    def init(**_):
+        raise ConnectionError("nobody is there")
+
+    monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=init))
+    synth.write(tmp_path / "data", images=10, size=(64, 64))
+    recipe = replace(RECIPE, track="wandb", epochs=1, evaluate_every=0)
+    job = Job(Run(tmp_path / "new"), TINY, recipe, tmp_path / "data", "train", None)
+    with pytest.raises(TrackerError, match="`track=wandb` does not begin: nobody is there"):
+        start(job)
+    assert start(replace(job, recipe=replace(recipe, track=None))) == 0
+    assert start(Job.of_run(job.run.path, ["epochs=2", "track=wandb"])) == 0
+    assert "not tracked from here on: `track=wandb` does not begin" in capsys.readouterr().err
 
 
 def test_mlflow_keeps_numbers_and_a_resumed_run_goes_on_in_its_own(run, tmp_path, monkeypatch):

@@ -126,6 +126,7 @@ def _as_data(diagnostic: Diagnostic) -> dict[str, object]:
         "help": diagnostic.help,
         "note": diagnostic.note,
         "more": diagnostic.more,
+        "rows": list(diagnostic.rows),
         "labels": [_label_data(label, index == 0) for index, label in enumerate(diagnostic.labels)],
     }
 

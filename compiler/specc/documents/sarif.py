@@ -54,7 +54,7 @@ def _result(diagnostic: Diagnostic, rule: int) -> dict[str, object]:
         "message": {"text": _message(diagnostic)},
     }
     if first is not None:
-        result["locations"] = [_location(first)]
+        result["locations"] = [{**_location(first), **_rows(diagnostic)}]
     if others:
         result["relatedLocations"] = [{"id": i, **_location(o)} for i, o in enumerate(others, 1)]
     edit = _edit(diagnostic)
@@ -81,6 +81,12 @@ def _location(label: Label) -> dict[str, object]:
         place["region"] = _region(label.span)
     message = {"message": {"text": label.text}} if label.text else {}
     return {"physicalLocation": place, **message}
+
+
+def _rows(diagnostic: Diagnostic) -> dict[str, object]:
+    """The model's rows that it is about: what the place is called in the model (3.28.4)."""
+    rows = [{"fullyQualifiedName": path} for path in dict.fromkeys(diagnostic.rows)]
+    return {"logicalLocations": rows} if rows else {}
 
 
 def _artifact(span: Span) -> dict[str, str]:

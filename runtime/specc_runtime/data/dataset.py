@@ -142,5 +142,5 @@ class Dataset:
         if share > self.limits.left_out:
             raise DataError(
                 f"{share:.0%} of the samples cannot be used, and {self.limits.left_out:.0%} may be: "
-                f"mend the data or raise Limits.left_out\n{self.report.table()}"
+                f"mend them, or take them out of the split\n{self.report.table()}"
             )

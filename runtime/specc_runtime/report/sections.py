@@ -34,7 +34,7 @@ def overview(about: Mapping[str, Any], recipe: Recipe, records: Records) -> Sect
     """What the run was."""
     data, validated = about["data"], _of_kind(records, "validation")
     best = max((_score(r) for r in validated), default=0.0)
-    last = max((int(r["step"]) for r in records), default=0)
+    last = max((record["step"] for record in records), default=0)
     rows = [
         ("best mAP on the validation split", f"{best:.4f}"),
         ("steps so far", f"{last:,}"),
@@ -237,16 +237,16 @@ def _sizes(dataset: Dataset, size: tuple[int, int]) -> dict[str, float]:
 
 
 def _of_kind(records: Records, kind: str) -> Records:
-    return [r for r in records if r.get("kind") == kind and "step" in r]
+    return [record for record in records if record["kind"] == kind]
 
 
 def _over_steps(records: Records, name: str) -> svg.Points:
-    return [(r["step"], r[name]) for r in records if r.get(name) is not None]
+    return [(r["step"], r[name]) for r in records if isinstance(r.get(name), int | float)]
 
 
 def _score(record: Mapping[str, Any]) -> float:
     value = record.get("map", record.get("map50"))
-    return 0.0 if value is None else float(value)
+    return float(value) if isinstance(value, int | float) else 0.0
 
 
 def _side_by_side(*figures: str) -> str:

@@ -1,11 +1,10 @@
 """From a run's folder to its report."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from specc_runtime import model, weights
+from specc_runtime import logs, model, weights
 from specc_runtime import recipe as recipes
 from specc_runtime.data import Dataset, open_dataset
 from specc_runtime.detector import Detector
@@ -19,18 +18,20 @@ from specc_runtime.run import Run
 NAME = "report.html"
 
 
-def write_report(folder: Path) -> Path:
+def write_report(folder: Path, data: Path | None = None) -> Path:
     """Write `report.html` into a run's folder: what it learned from, how it went, what it finds.
 
     The weights with the best score, or else the last ones, are run over the validation split; a run
-    without either gets a page without that part. The same run gives the same page.
+    without either gets a page without that part. The same run gives the same page. `data` is where its
+    data set has moved to, if it has.
 
     Raises:
-        specc_runtime.run.RunError: no run in that folder.
+        specc_runtime.run.RunError: no run in that folder, or its data set is not where it was, or
+            `data` is another.
         specc_runtime.data.DataError: its data set cannot be read any more.
         OSError: the page cannot be written; the old one stays.
     """
-    run = _Recorded.read(folder)
+    run = _Recorded.read(folder, data)
     target, partial = folder / NAME, folder / f".{NAME}"
     try:
         partial.write_text(page(run.title, run.sections()), encoding="utf-8")
@@ -51,12 +52,14 @@ class _Recorded:
     validation: Dataset | None
 
     @classmethod
-    def read(cls, folder: Path) -> "_Recorded":
+    def read(cls, folder: Path, data: Path | None) -> "_Recorded":
         run = Run(folder)
         about = run.read()
-        root, splits = Path(about["data"]["root"]), about["data"]
+        root, splits = data or run.data(), about["data"]
         validation = open_dataset(root, splits["val_split"]) if splits["val_split"] else None
         train = open_dataset(root, splits["split"])
+        if data:
+            run.check_data([train, validation] if validation else [train])
         return cls(run, about, recipes.read(run.recipe), train, validation)
 
     @property
@@ -65,7 +68,7 @@ class _Recorded:
 
     def sections(self) -> list[Section]:
         """The page's parts, as far as there is something to say."""
-        records = _records(self.run.metrics)
+        records = logs.read(self.run.metrics)
         detector, file = self._detector()
         parts = [sections.overview(self.about, self.recipe, records), sections.course(records)]
         if self.validation and file:
@@ -95,17 +98,3 @@ class _Recorded:
             if trained.preprocess is not None:
                 detector.expect(trained.preprocess)
         return detector.to(choose()).eval(), file
-
-
-def _records(path: Path) -> list[dict[str, Any]]:
-    """The lines of `metrics.jsonl`, without those that were cut off or are damaged."""
-    found: list[dict[str, Any]] = []
-    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-    for line in text.splitlines():
-        try:
-            record = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(record, dict):
-            found.append(cast(dict[str, Any], record))
-    return found

@@ -1,7 +1,6 @@
 """Weights in files of our own: which classes and which input they know, and where they fit."""
 
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from torch import Tensor, nn
 
 from specc_runtime import tensorfile
 from specc_runtime.checkpoint import flush
-from specc_runtime.contract import freeze
+from specc_runtime.contract import ContractError, Input, record
 
 Preprocess = Mapping[str, Any]
 
@@ -58,7 +57,7 @@ def read(path: Path) -> Weights:
         classes = tuple(map(str, json.loads(metadata.get("classes", "[]"))))
         count = int(metadata["num_classes"]) if "num_classes" in metadata else None
         preprocess = _preprocess(json.loads(metadata.get("preprocess", "null")))
-    except (ValueError, TypeError, KeyError) as error:
+    except (ContractError, OverflowError, RecursionError, TypeError, ValueError) as error:
         raise tensorfile.TensorFileError(f"{path}: damaged metadata: {error}") from error
     return Weights(tensors, classes, count, preprocess)
 
@@ -145,11 +144,5 @@ def some(names: Sequence[str] | Mapping[str, object]) -> str:
 
 
 def _preprocess(found: Any) -> Preprocess | None:
-    """An input's settings. Raises `ValueError`, `TypeError` or `KeyError` unless they can be."""
-    if found is None:
-        return None
-    triples = [tuple(map(float, found[name])) for name in ("mean", "std")]
-    numbers = [float(found["scale"]), *(value for triple in triples for value in triple)]
-    if len(numbers) != 7 or not all(map(math.isfinite, numbers)):
-        raise ValueError(f"preprocess {found}")
-    return freeze(found)
+    """An input's settings. Raises `ContractError` or `TypeError` unless they can be."""
+    return None if found is None else record(Input, {**found, "size": (1, 1)}, "input").preprocess

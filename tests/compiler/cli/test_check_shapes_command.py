@@ -84,6 +84,16 @@ def test_json(capsys: Capture) -> None:
     assert again.out == done.out
 
 
+def test_json_names_the_rows_that_a_finding_is_about(capsys: Capture, tmp_path: Path) -> None:
+    path = tmp_path / "wrong.yaml"
+    path.write_text(GOOD.replace("-> 30", "-> 31"))
+    done = specc(capsys, "check-shapes", path, "--format", "json")
+    report = json.loads(done.out)
+    (found,) = report["diagnostics"]
+    assert found["code"] == "E0410"
+    assert found["rows"] == [report["rows"][1]["path"]]
+
+
 @pytest.mark.parametrize(("spec", "code"), [("bad.yaml", "E0205"), ("missing.yaml", "E0101")])
 def test_json_with_an_error(spec: str, code: str, capsys: Capture) -> None:
     done = specc(capsys, "check-shapes", spec, "--format", "json")

@@ -143,11 +143,12 @@ def test_summary_counts_what_was_left_out(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_json_round_trip() -> None:
     labels = (Label(span(SPEC, "kernal_size"), "here"), Label(span(SPEC, "layers")))
-    data = json.loads(render_json([Diagnostic("E0107", "中 wrong", labels, "help")]))
+    data = json.loads(render_json([Diagnostic("E0107", "中 wrong", labels, "help", rows=("a.0",))]))
     (found,) = data["diagnostics"]
     assert data["version"] == 1
     assert (found["code"], found["severity"]) == ("E0107", "error")
     assert (found["message"], found["help"], found["note"]) == ("中 wrong", "help", None)
+    assert found["rows"] == ["a.0"]
     assert found["labels"][0] == {
         "path": "specs/ssd.yaml",
         "line": 10,

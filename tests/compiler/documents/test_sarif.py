@@ -34,7 +34,12 @@ LEVEL = {"enum": ["none", "note", "warning", "error"]}
 ARTIFACT = some("uri", uri={"type": "string", "pattern": r"^[!-~]+$"})
 REGION = some("startLine", startLine=COUNT, startColumn=COUNT, endLine=COUNT, endColumn=COUNT)
 PLACE = some("artifactLocation", artifactLocation=ARTIFACT, region=REGION)
-LOCATION = some(id={"type": "integer"}, physicalLocation=PLACE, message=MESSAGE)
+LOCATION = some(
+    id={"type": "integer"},
+    physicalLocation=PLACE,
+    message=MESSAGE,
+    logicalLocations=many(some(fullyQualifiedName=TEXT), uniqueItems=True),
+)
 REPLACEMENT = some("deletedRegion", deletedRegion=REGION, insertedContent=some("text", text=TEXT))
 CHANGE = some(
     "artifactLocation replacements",
@@ -103,7 +108,9 @@ def test_every_code_is_a_rule() -> None:
 
 def test_a_finding_with_two_places() -> None:
     labels = (place("512", "256 arrive"), place("8", "given here"))
-    found = Diagnostic("E0401", "wrong", labels, "write 256, or `_` to infer it", "a fact", 3)
+    found = Diagnostic(
+        "E0401", "wrong", labels, "write 256, or `_` to infer it", "a fact", 3, ("a", "b.a")
+    )
     run = log(Diagnostic("W0601", "dead", (place("layers"),)), found)
     assert [result["ruleIndex"] for result in run["results"]] == [1, 0]
     assert run["results"][1] == {
@@ -119,6 +126,7 @@ def test_a_finding_with_two_places() -> None:
                     "artifactLocation": {"uri": "specs/my%20net.yaml"},
                     "region": {"startLine": 3, "startColumn": 12, "endLine": 3, "endColumn": 15},
                 },
+                "logicalLocations": [{"fullyQualifiedName": "a"}, {"fullyQualifiedName": "b.a"}],
                 "message": {"text": "256 arrive"},
             }
         ],
