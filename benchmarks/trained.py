@@ -42,7 +42,7 @@ MEMBERS: dict[str, tuple[str, dict[str, object]]] = {  # the spec, and what its 
         "specs/faster_rcnn_light.yaml",
         {"epochs": 14, "batch": 16, "lr": 0.001, "log_every": 20},
     ),
-    "yolov3_tiny_light": ("specs/yolov3_tiny.yaml:light", {"epochs": 16}),
+    "yolov3_tiny_light": ("specs/yolov3_tiny.yaml:light", {"epochs": 16, "lr": 0.005}),
 }
 RECIPE = {
     "epochs": 10,

@@ -187,7 +187,6 @@ class ConvNormHardswish(nn.Sequential):
             nn.BatchNorm2d(out),
             nn.Hardswish(inplace=True),
         )
-        nn.init.kaiming_normal_(self.get_parameter("0.weight"), mode="fan_out")
 
 
 class ConvNormReLU(nn.Sequential):
@@ -209,7 +208,6 @@ class ConvNormReLU(nn.Sequential):
             nn.BatchNorm2d(out),
             nn.ReLU(inplace=True),
         )
-        nn.init.kaiming_normal_(self.get_parameter("0.weight"), mode="fan_out")
 
 
 class Project(nn.Sequential):
@@ -220,7 +218,6 @@ class Project(nn.Sequential):
             nn.Conv2d(in_channels, out, kernel_size=1, bias=False),
             nn.BatchNorm2d(out),
         )
-        nn.init.kaiming_normal_(self.get_parameter("0.weight"), mode="fan_out")
 
 
 class BneckReLUNoExpandNoSe(nn.Module):
@@ -275,12 +272,8 @@ class SqueezeExcite(nn.Module):
         super().__init__()
         self.avgpool = nn.AdaptiveAvgPool2d(output_size=1)
         self.fc1 = nn.Conv2d(c, squeezed, kernel_size=1)
-        nn.init.kaiming_normal_(self.fc1.weight, mode="fan_out")
-        nn.init.zeros_(self.fc1.get_parameter("bias"))
         self.relu = nn.ReLU()
         self.fc2 = nn.Conv2d(squeezed, c, kernel_size=1)
-        nn.init.kaiming_normal_(self.fc2.weight, mode="fan_out")
-        nn.init.zeros_(self.fc2.get_parameter("bias"))
         self.gate = nn.Hardsigmoid()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -435,6 +428,11 @@ class MobileNetV3(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.features = Large(3)
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, mode="fan_out")
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         c4, row16 = self.features(images)  # 160x25x25, 960x25x25

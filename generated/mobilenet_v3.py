@@ -36,7 +36,6 @@ class ConvNormHardswish(nn.Sequential):
             nn.BatchNorm2d(out, eps=0.001, momentum=0.01),
             nn.Hardswish(inplace=True),
         )
-        nn.init.kaiming_normal_(self.get_parameter("0.weight"), mode="fan_out")
 
 
 class ConvNormReLU(nn.Sequential):
@@ -58,7 +57,6 @@ class ConvNormReLU(nn.Sequential):
             nn.BatchNorm2d(out, eps=0.001, momentum=0.01),
             nn.ReLU(inplace=True),
         )
-        nn.init.kaiming_normal_(self.get_parameter("0.weight"), mode="fan_out")
 
 
 class Project(nn.Sequential):
@@ -69,7 +67,6 @@ class Project(nn.Sequential):
             nn.Conv2d(in_channels, out, kernel_size=1, bias=False),
             nn.BatchNorm2d(out, eps=0.001, momentum=0.01),
         )
-        nn.init.kaiming_normal_(self.get_parameter("0.weight"), mode="fan_out")
 
 
 class BneckReLUNoExpandNoSe(nn.Module):
@@ -124,12 +121,8 @@ class SqueezeExcite(nn.Module):
         super().__init__()
         self.avgpool = nn.AdaptiveAvgPool2d(output_size=1)
         self.fc1 = nn.Conv2d(c, squeezed, kernel_size=1)
-        nn.init.kaiming_normal_(self.fc1.weight, mode="fan_out")
-        nn.init.zeros_(self.fc1.get_parameter("bias"))
         self.relu = nn.ReLU()
         self.fc2 = nn.Conv2d(squeezed, c, kernel_size=1)
-        nn.init.kaiming_normal_(self.fc2.weight, mode="fan_out")
-        nn.init.zeros_(self.fc2.get_parameter("bias"))
         self.gate = nn.Hardsigmoid()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -277,10 +270,6 @@ class Classifier(nn.Sequential):
             nn.Dropout(p=0.2),
             nn.Linear(hidden, num_classes),  # 3: 1000
         )
-        nn.init.normal_(self.get_parameter("0.weight"), std=0.01)
-        nn.init.zeros_(self.get_parameter("0.bias"))
-        nn.init.normal_(self.get_parameter("3.weight"), std=0.01)
-        nn.init.zeros_(self.get_parameter("3.bias"))
 
 
 class MobileNetV3(nn.Module):
@@ -292,6 +281,14 @@ class MobileNetV3(nn.Module):
         self.avgpool = nn.AdaptiveAvgPool2d(output_size=1)
         self.flatten = nn.Flatten()
         self.classifier = Classifier(960, 1280, num_classes)
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, mode="fan_out")
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
+            elif isinstance(layer, nn.Linear):
+                nn.init.normal_(layer.weight, std=0.01)
+                nn.init.zeros_(layer.get_parameter("bias"))
 
     def forward(self, images: Tensor) -> Tensor:
         x = self.features(images)  # 960xceil(H/32)xceil(W/32)

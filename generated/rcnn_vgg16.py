@@ -89,6 +89,10 @@ class Features(nn.Sequential):
             nn.ReLU(inplace=True),  # 29: conv5_3, 512x14x14
             nn.MaxPool2d(kernel_size=2, stride=2),  # 30: 512x7x7
         )
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, mode="fan_out")
+                nn.init.zeros_(layer.get_parameter("bias"))
 
 
 class Outputs(NamedTuple):

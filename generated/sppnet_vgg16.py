@@ -72,6 +72,10 @@ class Features(nn.Sequential):
             nn.Conv2d(512, 512, kernel_size=3, padding=1),
             nn.ReLU(inplace=True),  # 29: conv5_3, 512xfloor(H/16)xfloor(W/16)
         )
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, mode="fan_out")
+                nn.init.zeros_(layer.get_parameter("bias"))
 
 
 class SpatialPyramid(nn.Module):

@@ -282,6 +282,10 @@ class Extras(nn.Module):
         self.conv10_2 = ConvReLU(128, 256, 3)
         self.conv11_1 = ConvReLU(256, 128, 1)
         self.conv11_2 = ConvReLU(128, 256, 3)
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.xavier_uniform_(layer.weight)
+                nn.init.zeros_(layer.get_parameter("bias"))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         x = self.conv9_1(x)  # 128x10x10
@@ -319,6 +323,10 @@ class Heads(nn.Module):
                 nn.Conv2d(256, 4 * num_classes, kernel_size=3, padding=1),
             ]
         )
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.xavier_uniform_(layer.weight)
+                nn.init.zeros_(layer.get_parameter("bias"))
 
     def forward(self, maps: list[Tensor]) -> tuple[Tensor, Tensor]:
         loc = [layer(x) for layer, x in zip(self.loc, maps, strict=True)]

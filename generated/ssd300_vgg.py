@@ -75,6 +75,12 @@ class VGG16Reduced(nn.ModuleList):
                 nn.ReLU(inplace=True),  # 34: fc7, 1024x19x19
             ]
         )
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, mode="fan_out")
+                nn.init.zeros_(layer.get_parameter("bias"))
+        nn.init.xavier_uniform_(self.get_parameter("31.weight"))
+        nn.init.xavier_uniform_(self.get_parameter("33.weight"))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         rows = list(self)
@@ -111,6 +117,10 @@ class Extras(nn.Module):
         self.conv10_2 = ConvReLU(128, 256, 3)
         self.conv11_1 = ConvReLU(256, 128, 1)
         self.conv11_2 = ConvReLU(128, 256, 3)
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.xavier_uniform_(layer.weight)
+                nn.init.zeros_(layer.get_parameter("bias"))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         x = self.conv8_1(x)  # 256x19x19
@@ -150,6 +160,10 @@ class Heads(nn.Module):
                 nn.Conv2d(256, 4 * num_classes, kernel_size=3, padding=1),
             ]
         )
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.xavier_uniform_(layer.weight)
+                nn.init.zeros_(layer.get_parameter("bias"))
 
     def forward(self, maps: list[Tensor]) -> tuple[Tensor, Tensor]:
         loc = [layer(x) for layer, x in zip(self.loc, maps, strict=True)]

@@ -75,6 +75,12 @@ class VGG16Reduced(nn.ModuleList):
                 nn.ReLU(inplace=True),  # 34: fc7, 1024x32x32
             ]
         )
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, mode="fan_out")
+                nn.init.zeros_(layer.get_parameter("bias"))
+        nn.init.xavier_uniform_(self.get_parameter("31.weight"))
+        nn.init.xavier_uniform_(self.get_parameter("33.weight"))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         rows = list(self)
@@ -113,6 +119,10 @@ class Extras(nn.Module):
         self.conv11_2 = ConvReLU(128, 256, 3, stride=2, padding=1)
         self.conv12_1 = ConvReLU(256, 128, 1)
         self.conv12_2 = ConvReLU(128, 256, 4, padding=1)
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.xavier_uniform_(layer.weight)
+                nn.init.zeros_(layer.get_parameter("bias"))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         x = self.conv8_1(x)  # 256x32x32
@@ -156,6 +166,10 @@ class Heads(nn.Module):
                 nn.Conv2d(256, 4 * num_classes, kernel_size=3, padding=1),
             ]
         )
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.xavier_uniform_(layer.weight)
+                nn.init.zeros_(layer.get_parameter("bias"))
 
     def forward(self, maps: list[Tensor]) -> tuple[Tensor, Tensor]:
         loc = [layer(x) for layer, x in zip(self.loc, maps, strict=True)]

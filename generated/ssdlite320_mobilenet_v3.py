@@ -45,7 +45,6 @@ class ConvNormHardswish(nn.Sequential):
             nn.BatchNorm2d(out, eps=0.001, momentum=0.03),
             nn.Hardswish(inplace=True),
         )
-        nn.init.normal_(self.get_parameter("0.weight"), std=0.03)
 
 
 class ConvNormReLU(nn.Sequential):
@@ -67,7 +66,6 @@ class ConvNormReLU(nn.Sequential):
             nn.BatchNorm2d(out, eps=0.001, momentum=0.03),
             nn.ReLU(inplace=True),
         )
-        nn.init.normal_(self.get_parameter("0.weight"), std=0.03)
 
 
 class Project(nn.Sequential):
@@ -78,7 +76,6 @@ class Project(nn.Sequential):
             nn.Conv2d(in_channels, out, kernel_size=1, bias=False),
             nn.BatchNorm2d(out, eps=0.001, momentum=0.03),
         )
-        nn.init.normal_(self.get_parameter("0.weight"), std=0.03)
 
 
 class BneckReLUNoExpandNoSe(nn.Module):
@@ -133,12 +130,8 @@ class SqueezeExcite(nn.Module):
         super().__init__()
         self.avgpool = nn.AdaptiveAvgPool2d(output_size=1)
         self.fc1 = nn.Conv2d(c, squeezed, kernel_size=1)
-        nn.init.normal_(self.fc1.weight, std=0.03)
-        nn.init.zeros_(self.fc1.get_parameter("bias"))
         self.relu = nn.ReLU()
         self.fc2 = nn.Conv2d(squeezed, c, kernel_size=1)
-        nn.init.normal_(self.fc2.weight, std=0.03)
-        nn.init.zeros_(self.fc2.get_parameter("bias"))
         self.gate = nn.Hardsigmoid()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -322,6 +315,11 @@ class MobileNetV3(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.features = Large(3)
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.normal_(layer.weight, std=0.03)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         expand, row16 = self.features(images)  # 672x20x20, 480x10x10
@@ -347,7 +345,6 @@ class ConvNorm(nn.Sequential):
             nn.BatchNorm2d(out, eps=0.001, momentum=0.03),
             nn.ReLU6(inplace=True),
         )
-        nn.init.normal_(self.get_parameter("0.weight"), std=0.03)
 
 
 class Extra(nn.Sequential):
@@ -370,6 +367,9 @@ class Extras(nn.Module):
         self.map4 = Extra(512, 256)
         self.map5 = Extra(256, 256)
         self.map6 = Extra(256, 128)
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.normal_(layer.weight, std=0.03)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         map3 = self.map3(x)  # 512x5x5
@@ -387,8 +387,6 @@ class Predict(nn.Sequential):
             ConvNorm(c, c, 3, groups=c),
             nn.Conv2d(c, out, kernel_size=1),
         )
-        nn.init.normal_(self.get_parameter("1.weight"), std=0.03)
-        nn.init.zeros_(self.get_parameter("1.bias"))
 
 
 class Heads(nn.Module):
@@ -417,6 +415,11 @@ class Heads(nn.Module):
                 Predict(128, 6 * num_classes),
             ]
         )
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.normal_(layer.weight, std=0.03)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
 
     def forward(self, maps: list[Tensor]) -> tuple[Tensor, Tensor]:
         loc = [layer(x) for layer, x in zip(self.loc, maps, strict=True)]

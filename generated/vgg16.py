@@ -49,6 +49,10 @@ class Features(nn.Sequential):
             nn.ReLU(inplace=True),  # 29: conv5_3, 512x14x14
             nn.MaxPool2d(kernel_size=2, stride=2),  # 30: 512x7x7
         )
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, mode="fan_out")
+                nn.init.zeros_(layer.get_parameter("bias"))
 
 
 class Classifier(nn.Sequential):
@@ -64,6 +68,10 @@ class Classifier(nn.Sequential):
             nn.Dropout(),
             nn.Linear(4096, num_classes),  # 6: 1000
         )
+        for layer in self.modules():
+            if isinstance(layer, nn.Linear):
+                nn.init.normal_(layer.weight, std=0.01)
+                nn.init.zeros_(layer.get_parameter("bias"))
 
 
 class VGG16(nn.Module):

@@ -9,6 +9,7 @@ Emitted by specc from specs/yolov1.yaml: change the spec, not this file.
     197,301,875 parameters, 20.211 G multiply-adds, 147 boxes
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -93,6 +94,12 @@ class Local(nn.Module):
         self.conv = LocallyConnected2d(
             in_channels, 256, kernel_size=(3, 3), padding=(1, 1), height=7, width=7
         )
+        nn.init.uniform_(
+            self.conv.weight,
+            a=-math.sqrt(2 / (9 * in_channels)),
+            b=math.sqrt(2 / (9 * in_channels)),
+        )
+        nn.init.zeros_(self.conv.get_parameter("bias"))
         self.act = nn.LeakyReLU(negative_slope=0.1, inplace=True)
         self.drop = nn.Dropout()
         self.flat = nn.Flatten()
@@ -155,6 +162,11 @@ class YOLOv1(nn.Module):
         self.class_maps = Cells(0, num_classes)
         self.confidences = Cells(49 * num_classes, 3)
         self.places = Cells(49 * (num_classes + 3), 12)
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight)
+        nn.init.kaiming_uniform_(self.predictions.weight, a=1.4142135623730951)
+        nn.init.zeros_(self.predictions.get_parameter("bias"))
 
     def forward(self, images: Tensor) -> Outputs:
         x = self.conv1(images)  # 64x224x224

@@ -113,6 +113,13 @@ class YOLOv1(nn.Module):
         self.class_maps = Cells(0, num_classes)
         self.confidences = Cells(49 * num_classes, 2)
         self.places = Cells(49 * (num_classes + 2), 8)
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight)
+                nn.init.zeros_(layer.get_parameter("bias"))
+            elif isinstance(layer, nn.Linear):
+                nn.init.kaiming_uniform_(layer.weight, a=1.4142135623730951)
+                nn.init.zeros_(layer.get_parameter("bias"))
 
     def forward(self, images: Tensor) -> Outputs:
         x = self.conv1(images)  # 64x224x224

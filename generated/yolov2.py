@@ -143,6 +143,11 @@ class YOLOv2(nn.Module):
         self.conv7 = ConvBN(1280, 1024, 3)
         self.p5 = nn.Conv2d(1024, 5 * (5 + num_classes), kernel_size=1)
         self.boxes = Boxes(num_classes)
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
 
     def forward(self, images: Tensor) -> Outputs:
         conv5_5, conv6_5 = self.darknet(images)  # 512x26x26, 1024x13x13

@@ -150,6 +150,11 @@ class YOLOv3(nn.Module):
         self.neck3 = Neck(384, 128)
         self.p3 = Predict(128, 256, num_classes, 3)
         self.boxes = Boxes(num_classes)
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
 
     def forward(self, images: Tensor) -> Outputs:
         stage3, stage4, stage5 = self.darknet(images)  # 256x52x52, 512x26x26, 1024x13x13

@@ -128,6 +128,11 @@ class YOLOv3Tiny(nn.Module):
         self.up4 = nn.Upsample(scale_factor=2)
         self.p4 = Predict(384, 256, num_classes, 3)
         self.boxes = Boxes(num_classes)
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
 
     def forward(self, images: Tensor) -> Outputs:
         x = self.conv1(images)  # 16x416x416

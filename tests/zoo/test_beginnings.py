@@ -21,6 +21,8 @@ torch.set_num_threads(1)
 
 SEEDS = 2
 SIGMAS = 6
+LOOKED_AT = 2**20
+"""Numbers of a tensor that are looked at; they are drawn independently of each other."""
 
 
 def without_weights(make: Callable[..., nn.Module]) -> Callable[[], nn.Module]:
@@ -44,6 +46,7 @@ class Case(NamedTuple):
 
 
 CASES = {
+    "vgg16": Case(models.vgg16),
     "resnet:resnet18": Case(models.resnet18),
     "mobilenet_v3:small": Case(models.mobilenet_v3_small),
     "efficientnet:b0": Case(models.efficientnet_b0),
@@ -58,6 +61,7 @@ CASES = {
     "faster_rcnn_mobilenet_v3_large_fpn": Case(
         without_weights(detection.fasterrcnn_mobilenet_v3_large_fpn)
     ),
+    "ssd300_vgg:coco": Case(without_weights(detection.ssd300_vgg16)),
     "ssdlite320_mobilenet_v3": Case(without_weights(detection.ssdlite320_mobilenet_v3_large)),
 }
 
@@ -67,7 +71,8 @@ def drawn(make: Callable[[], nn.Module], first_seed: int) -> Iterator[tuple[str,
     states: list[dict[str, Tensor]] = []
     for seed in range(first_seed, first_seed + SEEDS):
         torch.manual_seed(seed)
-        states.append(make().state_dict())
+        state = make().state_dict().items()
+        states.append({name: tensor.flatten()[:LOOKED_AT].clone() for name, tensor in state})
     for name in states[0]:
         yield name, torch.stack([state[name] for state in states]).double()
 
@@ -89,7 +94,7 @@ def test_begins_as_its_reference(name: str) -> None:
     for key, theirs in drawn(case.make, 1000):
         if key not in table or not key.startswith(case.below):
             continue
-        mine = ours[table[key]].reshape(theirs.shape)
+        mine = ours[table[key]]
         looked_at += 1
         if theirs.min() == theirs.max():
             assert torch.equal(mine, theirs), key
@@ -100,3 +105,57 @@ def test_begins_as_its_reference(name: str) -> None:
         assert abs(mine.mean() - theirs.mean()) <= 2**0.5 * error * spread, key
         assert abs(mine.std() / spread - 1) <= error, key
     assert looked_at > 10
+
+
+NORMAL, EVEN = 3.0, 1.8
+"""Fourth moments."""
+
+
+def of_darknet(layer: nn.Module) -> tuple[float, float]:
+    """Return the standard deviation and the fourth moment of what Darknet draws for a layer.
+
+    `make_convolutional_layer` has ``sqrt(2 / fan_in)`` times normal numbers, the others the same
+    times even ones from -1 to 1.
+    """
+    fan_in = layer.weight.shape[-1] if layer.weight.dim() < 4 else layer.weight[0].numel()
+    scale = (2 / fan_in) ** 0.5
+    return (scale, NORMAL) if isinstance(layer, nn.Conv2d) else (scale * 3**-0.5, EVEN)
+
+
+def of_xavier(layer: nn.Module) -> tuple[float, float]:
+    """Return the same for a layer that SSD adds to its backbone, as torch counts both ends."""
+    fan_in, fan_out = layer.weight[0].numel(), layer.weight[:, 0].numel()
+    return (2 / (fan_in + fan_out)) ** 0.5, EVEN
+
+
+FORMULAS = {
+    "yolov1": (of_darknet, 26),
+    "yolov2": (of_darknet, 23),
+    "yolov3": (of_darknet, 75),
+    "yolov3_tiny": (of_darknet, 13),
+    "ssd512_vgg": (of_xavier, 24),
+    "ssd300_efficientnet_b4": (of_xavier, 18),
+}
+ADDED = ("head.", "extras.")
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_begins_as_its_paper_says(name: str) -> None:
+    """What no reference here draws has no bias, and weights of the spread that the fans give."""
+    formula, layers = FORMULAS[name]
+    torch.manual_seed(0)
+    held = [
+        (path, layer)
+        for path, layer in emitted(name).named_modules()
+        if type(layer).__name__ in ("Conv2d", "Linear", "LocallyConnected2d")
+        and (formula is of_darknet or path.startswith(ADDED))
+    ]
+    assert len(held) == layers
+    for path, layer in held:
+        spread, moment = formula(layer)
+        drawn = layer.weight.detach().flatten()[:LOOKED_AT].double()
+        error = SIGMAS * drawn.numel() ** -0.5
+        assert layer.bias is None or not layer.bias.any(), path
+        assert abs(drawn.mean()) <= error * spread, path
+        assert abs(drawn.std() / spread - 1) <= error, path
+        assert abs(fourth_moment(drawn) - moment) <= 24**0.5 * error, path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -203,6 +204,7 @@ def test_an_imported_cfg_is_the_spec_of_the_zoo(name: str, tmp_path: Path) -> No
     assert (imported.parameters, imported.macs) == (zoo.parameters, zoo.macs)
     assert tensors(imported) == tensors(zoo)
     assert shapes(imported) == shapes(zoo)
+    assert beginnings(imported) == beginnings(zoo)
     assert [note.section for note in made.notes] == [
         section.kind for section in sections(CFGS[name]) if section.kind in LEFT_BEHIND
     ]
@@ -231,6 +233,17 @@ def tensors(model: Model) -> list[tuple[str, tuple[int, ...]]]:
     """Return the tensors in their order, without the names of what they are in."""
     state = model.facts.costs.state.items()
     return [(key.rpartition(".")[2], tuple(entry.shape)) for key, entry in state]
+
+
+def beginnings(model: Model) -> Counter[tuple[str, str, str]]:
+    """Count how the tensors of convolutions and fully connected layers are filled."""
+    rows = [row for instance in model.hierarchy.instances() for row in instance.rows]
+    return Counter(
+        (type(apply.target).__name__, name, repr(made))
+        for apply in (apply for row in rows for apply in row.applies)
+        for name, made in apply.initial.items()
+        if type(apply.target).__name__ in ("Conv2d", "Linear")
+    )
 
 
 def test_residual_blocks_are_imported_as_repeats(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ CODES: dict[str, str] = {
     "E0311": "unknown parameter",
     "E0312": "used file with errors",
     "E0313": "shared row with two shapes",
-    "E0314": "tensor that a row does not have",
+    "E0314": "tensor that is not there to be filled",
     "E0315": "stages that do not divide the rows",
     # E04: shapes
     "E0401": "channels that do not match",
@@ -105,4 +105,5 @@ CODES: dict[str, str] = {
     "W0605": "loop over nothing",
     "W0606": "class scores that begin around a half",
     "W0607": "output that the loss does not read",
+    "W0608": "initial values that fill nothing",
 }

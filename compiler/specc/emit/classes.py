@@ -13,7 +13,6 @@ from specc.emit.arguments import settle_arguments
 from specc.emit.chains import is_sequential
 from specc.emit.constructors import Constructors
 from specc.emit.forward import Forward
-from specc.emit.initial import fill
 from specc.emit.layout import Line
 from specc.emit.naming import name_classes
 from specc.emit.plan import BODY, ClassPlan, Method
@@ -47,7 +46,7 @@ class _Drafts:
         self.survey = Survey(graph)
         self.plans: dict[object, ClassPlan] = {}
         self.of: dict[int, ClassPlan] = {}
-        self.constructors = Constructors(self.of, self.survey)
+        self.constructors = Constructors(graph, self.of, self.survey)
         self.varying = _varying(graph)
 
     def place(self, instance: Instance) -> None:
@@ -74,7 +73,7 @@ class _Drafts:
         if not instance.spec.is_list:
             return "nn.Module", tuple(self.constructors.attributes(instance))
         opening, closing = Line(BODY, "super().__init__("), Line(BODY, ")")
-        filled = [line for row in instance.rows for line in fill(row, instance)]
+        filled = self.constructors.filled(instance)
         if is_sequential(instance, self.survey):
             rows = self.constructors.items(instance, BODY + 4)
             return "nn.Sequential", (opening, *rows, closing, *filled)

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from specc.emit.initial import fill
+from specc.emit.initial_loops import InitialLoops
 from specc.emit.layout import Line
 from specc.emit.plan import BODY, Build, ClassPlan
 from specc.emit.structure import turns
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from specc.emit.survey import Survey
-    from specc.ir.graph import Row
+    from specc.ir.graph import Graph, Row
 
 __all__ = ["Constructors"]
 
@@ -38,18 +39,27 @@ class Constructors:
         plans: the classes of the modules inside, by instance.
     """
 
-    def __init__(self, plans: Mapping[int, ClassPlan], survey: Survey) -> None:
+    def __init__(self, graph: Graph, plans: Mapping[int, ClassPlan], survey: Survey) -> None:
         self.plans = plans
         self.survey = survey
+        self.loops = InitialLoops(graph)
 
     def attributes(self, instance: Instance) -> list[Line]:
         """Set an attribute for each row that builds something, and fill what it holds."""
         lines: list[Line] = []
+        loop = self.loops.lines(instance)
         for row in instance.rows:
             value = self._row(row, instance)
             if value is not None:
-                lines += [Line(BODY, f"self.{row.key} = ", value), *fill(row, instance)]
-        return lines
+                lines.append(Line(BODY, f"self.{row.key} = ", value))
+                lines += [] if loop else fill(row, instance, self.loops.done(instance))
+        return [*lines, *self.filled(instance)] if loop else lines
+
+    def filled(self, instance: Instance) -> list[Line]:
+        """Fill what all rows hold, when they are built."""
+        done = self.loops.done(instance)
+        by_row = [line for row in instance.rows for line in fill(row, instance, done)]
+        return [*self.loops.lines(instance), *by_row]
 
     def items(self, instance: Instance, depth: int) -> list[Line]:
         """Write the rows of a list one below the other, without those left out at its end."""

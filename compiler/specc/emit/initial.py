@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from specc.emit.layout import Line
@@ -15,11 +16,15 @@ from specc.values.traced import at_turn
 if TYPE_CHECKING:
     from specc.ir.graph import Apply, Instance, Row
 
-__all__ = ["fill"]
+__all__ = ["fill", "tensor_of"]
 
 
-def fill(row: Row, instance: Instance) -> list[Line]:
-    """Fill the tensors of a row: those of one layer, of all alike in a loop, or turn by turn."""
+def fill(row: Row, instance: Instance, done: set[str]) -> list[Line]:
+    """Fill the tensors of a row: those of one layer, of all alike in a loop, or turn by turn.
+
+    Of the kinds of ops that are `done`, only what the row itself says is left to do.
+    """
+    row = replace(row, applies=[_left_to_do(apply, row, done) for apply in row.applies])
     if not any(apply.initial for apply in row.applies):
         return []
     if row.form == "one" or row.shared:
@@ -40,6 +45,15 @@ def fill(row: Row, instance: Instance) -> list[Line]:
     return [loop, *(Line(BODY + 4, "", statement) for statement in filled)]
 
 
+def _left_to_do(apply: Apply, row: Row, done: set[str]) -> Apply:
+    if type(apply.target).__name__ not in done:
+        return apply
+    own = {setting.name for setting in row.spec.init}
+    return replace(
+        apply, initial={name: apply.initial[name] for name in apply.initial if name in own}
+    )
+
+
 def _of_one(apply: Apply, path: str, instance: Instance, turn: int = 0) -> list[Line]:
     """Fill the tensors of the layer at a path of the class."""
     if instance.spec.is_list or "." in path:
@@ -54,15 +68,17 @@ def _filled(apply: Apply, layer: Expression, prefix: str, turn: int = 0) -> list
     state = apply.target.state() if isinstance(apply.target, Op) else ()
     is_parameter = {entry.name: entry.is_parameter for entry in state}
     statements = [
-        made.expression(_tensor(layer, f"{prefix}{name}", is_parameter=is_parameter[name]))
+        made.expression(tensor_of(layer, f"{prefix}{name}", is_parameter=is_parameter[name]))
         for name, made in apply.initial.items()
     ]
     return [at_turn(statement, turn) for statement in statements]
 
 
-def _tensor(layer: Expression, name: str, *, is_parameter: bool) -> Expression:
-    """Read a tensor of a layer. To a type checker, only an attribute's `weight` is surely there."""
-    if name == "weight" and isinstance(layer, Attribute):
+def tensor_of(
+    layer: Expression, name: str, *, is_parameter: bool, is_typed: bool = False
+) -> Expression:
+    """Read a tensor of a layer; a type checker is sure of the `weight` of one whose type it knows."""
+    if name == "weight" and (is_typed or isinstance(layer, Attribute)):
         return Attribute(layer, name)
     getter = "get_parameter" if is_parameter else "get_buffer"
     return Call(Attribute(layer, getter), (Literal(name),))

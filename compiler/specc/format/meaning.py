@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["expressions", "modules", "rows", "says_the_same"]
 
-_IN_MODULE = ("inputs", "let", "layers", "outputs")
+_IN_MODULE = ("inputs", "let", "init", "layers", "outputs")
 _IN_ROOT = ("preprocess", "detector")
 _IN_WEIGHTS = ("if", "convert", "preprocess")
 

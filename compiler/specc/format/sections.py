@@ -14,7 +14,7 @@ __all__ = ["SECTIONS", "with_sections"]
 
 SECTIONS = (
     *("specc", "name", "class", "title", "cite", "doc"),
-    *("params", "inputs", "preprocess", "use", "let"),
+    *("params", "inputs", "preprocess", "use", "let", "init"),
     *("layers", "stages", "outputs"),
     *("modules", "variants", "expect", "detector", "weights"),
 )

@@ -19,6 +19,10 @@ PREPROCESS = (
     "preprocess: Preprocess(channels='RGB', scale=1, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0),"
     " resize='stretch')"
 )
+INITIAL = {  # what `make_convolutional_layer` and `make_connected_layer` draw
+    "Conv2d": "{weight: kaiming_normal_(), bias: zeros_()}",
+    "Linear": "{weight: kaiming_uniform_(a=sqrt(2)), bias: zeros_()}",
+}
 
 
 def spec_text(name: str, title: str, image: Shape, table: Table, detector: Detector | None) -> str:
@@ -35,6 +39,7 @@ def spec_text(name: str, title: str, image: Shape, table: Table, detector: Detec
         f"inputs: {{images: [N, {channels}, {height}, {width}]}}",
         *([PREPROCESS] if channels == 3 else []),
         *(["let:", *detector.let()] if detector else []),
+        *_init(table.rows),
         "\nlayers:",
         *rows,
         *(detector.rows(list(table.outputs.values())) if detector else []),
@@ -44,6 +49,13 @@ def spec_text(name: str, title: str, image: Shape, table: Table, detector: Detec
         '\nweights:\n  darknet: {map: {"{p}": "{p}"}}           # .weights: no keys, but this order',
     ]
     return "\n".join(parts) + "\n"
+
+
+def _init(rows: list[Row]) -> list[str]:
+    """Return how the layers begin, for the kinds that are there."""
+    calls = [row.what.partition("(")[0] if isinstance(row.what, str) else "Conv2d" for row in rows]
+    said = [f"  {kind}: {values}" for kind, values in INITIAL.items() if kind in calls]
+    return ["init:", *said] if said else []
 
 
 def _detector(detector: Detector) -> list[str]:

@@ -12,7 +12,7 @@ from specc.ir.apply_op import apply_op
 from specc.ir.callees import callee_text, resolve
 from specc.ir.context import Context, Reported, owner_of
 from specc.ir.graph import Apply, Expectation, Instance, Node, Row
-from specc.ir.initial import refuse_initial_values
+from specc.ir.initial import hand_in, module_values, note_spoken, refuse_initial_values
 from specc.ir.inputs import argument_names, in_order, input_names
 from specc.ir.open_module import open_module
 from specc.ir.sharing import check_shared
@@ -52,6 +52,7 @@ class _Expansion:
     def module(self) -> None:
         for name, phrase in self.instance.spec.let.items():
             self.name(name, self.value_of(phrase, UNKNOWN), Label(phrase.span))
+        module_values(self.context, self.scope)
         inputs = list(self.instance.inputs.values())
         previous: Any = inputs[0] if len(inputs) == 1 else inputs
         for spec in self.instance.spec.rows:
@@ -316,8 +317,10 @@ class _Expansion:
             raise ExpressionError(message, call.function.at, "nest fewer", "E0218")
         refuse_initial_values(self.context, row.spec, module)
         opened = open_module(self.scope, module, call, path, values)
+        hand_in(self.scope, opened.scope)
         with self.context.calling(module, row.spec.call.at(call.at)):
             expand(self.context, opened.scope)
+        note_spoken(self.scope, opened.scope)
         inner: Instance = opened.scope.instance
         result = Result(inner, opened.replacements, {})
         row.applies.append(Apply(path, inner, opened.arguments, tuple(values), result))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from specc.ops import Initializer, Op
     from specc.values.dimensions import Shape
 
-__all__ = ["Apply", "Expectation", "Graph", "Instance", "Node", "Refusal", "Row"]
+__all__ = ["Apply", "Expectation", "Filling", "Graph", "Instance", "Node", "Refusal", "Row"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,14 @@ class Refusal:
     written: tuple[int, int] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """How a tensor is filled, and where a module says so."""
+
+    made: Initializer
+    phrase: Phrase
+
+
 @dataclass(slots=True, eq=False)
 class Apply:
     """An op or module applied to values, in the scope where it was called.
@@ -117,6 +125,8 @@ class Instance:
     Attributes:
         params: the parameters' values, with formulas over the emitted class's arguments.
         inputs: the values that arrive, by the name they have inside.
+        init: how the ops in it are filled, by kind and tensor, where nothing inside says otherwise.
+        spoken: the kinds of ops for which it, or a module in it, says so itself.
         exports: the inner values that the outside uses, in order of use.
         pinned: parameters that decided the structure.
     """
@@ -127,6 +137,8 @@ class Instance:
     inputs: dict[str, Any] = field(default_factory=dict[str, Any])
     rows: list[Row] = field(default_factory=list["Row"])
     env: dict[str, Any] = field(default_factory=dict[str, Any])
+    init: dict[str, dict[str, Filling]] = field(default_factory=dict[str, dict[str, Filling]])
+    spoken: set[str] = field(default_factory=set[str])
     outputs: list[tuple[str, Any]] = field(default_factory=list[tuple[str, Any]])
     exports: list[Any] = field(default_factory=list[Any])
     pinned: set[str] = field(default_factory=set[str])

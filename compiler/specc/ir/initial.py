@@ -1,4 +1,4 @@
-"""Read the initial values that a row gives to its op's tensors."""
+"""Read the initial values that rows and modules give to the tensors of ops."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from specc.documents import suggest
 from specc.ir.binding import bind
-from specc.ops import INITIALIZERS, ShapeError
+from specc.ir.graph import Filling
+from specc.ops import INITIALIZERS, OPS, ShapeError
 from specc.schema.calls import check_call
 from specc.values.expression import Call, Conditional, ExpressionError, Name
-from specc.values.traced import outside_turns
+from specc.values.traced import Traced, outside_turns, plain
 
 if TYPE_CHECKING:
     from specc.ir.context import Context
@@ -18,26 +19,36 @@ if TYPE_CHECKING:
     from specc.ops import Entry, Initializer, Op
     from specc.values.expression import Expression
 
-__all__ = ["initial_values", "refuse_initial_values"]
+__all__ = [
+    "hand_in",
+    "initial_values",
+    "module_values",
+    "note_spoken",
+    "refuse_initial_values",
+]
+
+
+# -- of a row
 
 
 def initial_values(context: Context, scope: Scope, row: RowSpec, op: Op) -> dict[str, Initializer]:
-    """Return the initializers of a row by the name of the tensor; what is wrong is reported."""
-    found: dict[str, Initializer] = {}
+    """Return the initializers of a row by the name of the tensor; what is wrong is reported.
+
+    They are those of the modules around it, and those that the row gives in their place.
+    """
+    kind = type(op).__name__
+    fillings = scope.instance.init.get(kind, {})
+    found = {
+        entry.name: fillings[entry.name].made
+        for entry in _held(op)
+        if entry.name in fillings and _fits(context, fillings[entry.name], entry)
+    }
     for setting in row.init:
+        scope.instance.spoken.add(kind)
         entry = _entry(context, op, setting)
-        try:
-            made = None if entry is None else _initializer(context, scope, setting.phrase)
-            if entry is None or made is None:
-                continue
-            made.check(entry)
-        except ExpressionError as error:
-            context.fault(error, setting.phrase)
-        except ShapeError as error:
-            span = setting.phrase.span
-            context.add(error.code, error.message, span, "cannot be filled so", help=error.help)
-        else:
-            found[setting.name] = made
+        filling = None if entry is None else _filling(context, scope, setting.phrase)
+        if entry and filling and _fits(context, filling, entry):
+            found[setting.name] = filling.made
     return found
 
 
@@ -45,13 +56,18 @@ def refuse_initial_values(context: Context, row: RowSpec, module: ModuleSpec) ->
     """Report initial values of a row that calls a module: its tensors belong to rows inside it."""
     for setting in row.init:
         message = f"`init` fills the tensors of an op, and `{module.name}` is a module"
-        help = f"write `init` beside the rows of `{module.name}`"
+        help = f"write `init` beside the rows of `{module.name}`, or beside its `layers` for all"
         context.add("E0314", message, setting.span, "not a tensor of this row", help=help)
 
 
+def _held(op: Op) -> list[Entry]:
+    """Return the tensors that can be filled: one that only counts cannot."""
+    return [entry for entry in op.state() if entry.is_parameter or entry.shape]
+
+
 def _entry(context: Context, op: Op, setting: Setting) -> Entry | None:
-    """Return the tensor that a setting names; one that only counts cannot be filled."""
-    held = {entry.name: entry for entry in op.state() if entry.is_parameter or entry.shape}
+    """Return the tensor that a setting names."""
+    held = {entry.name: entry for entry in _held(op)}
     if setting.name in held:
         return held[setting.name]
     name = type(op).__name__
@@ -62,6 +78,76 @@ def _entry(context: Context, op: Op, setting: Setting) -> Entry | None:
     message = f"this `{name}` has no tensor `{setting.name}`"
     context.add("E0314", message, setting.span, "not a tensor of this row", help=help)
     return None
+
+
+def _fits(context: Context, filling: Filling, entry: Entry) -> bool:
+    """Whether a tensor can be filled so; if not, it is reported."""
+    try:
+        filling.made.check(entry)
+    except ShapeError as error:
+        span = filling.phrase.span
+        context.add(error.code, error.message, span, "cannot be filled so", help=error.help)
+        return False
+    return True
+
+
+# -- of a module
+
+
+def module_values(context: Context, scope: Scope) -> None:
+    """Read what a module says of the ops in it, in place of what the modules around it say."""
+    instance = scope.instance
+    for declared in instance.spec.init:
+        if declared.op not in OPS:
+            near = suggest(declared.op, list(OPS))
+            help = f"did you mean `{near}`?" if near else "`specc ops` lists the ops"
+            message = f"there is no op `{declared.op}`"
+            context.add("E0205", message, declared.span, "unknown op", help=help)
+            continue
+        instance.spoken.add(declared.op)
+        read = {value.name: _filling(context, scope, value.phrase) for value in declared.values}
+        own = {name: filling for name, filling in read.items() if filling is not None}
+        instance.init[declared.op] = instance.init.get(declared.op, {}) | own
+
+
+def hand_in(around: Scope, inside: Scope) -> None:
+    """Let a module begin with what is said around it, as numbers: it does not know those names."""
+    inside.instance.init = {
+        kind: {name: _closed(filling) for name, filling in fillings.items()}
+        for kind, fillings in around.instance.init.items()
+    }
+
+
+def note_spoken(around: Scope, inside: Scope) -> None:
+    """Note for which ops a module inside speaks itself.
+
+    Its classes then fill these ops one by one, with numbers, so the parameters they come from are
+    settled.
+    """
+    spoken = inside.instance.spoken
+    around.instance.spoken |= spoken
+    for kind in spoken & around.instance.init.keys():
+        for filling in around.instance.init[kind].values():
+            around.evaluate.pin(list(filling.made.settings().values()))
+
+
+def _closed(filling: Filling) -> Filling:
+    settings = filling.made.settings().items()
+    numbers = {name: plain(v) if isinstance(v, Traced) else v for name, v in settings}
+    return Filling(type(filling.made)(**numbers), filling.phrase)
+
+
+# -- calls
+
+
+def _filling(context: Context, scope: Scope, phrase: Phrase) -> Filling | None:
+    """Read an initial value; what is wrong is reported."""
+    try:
+        made = _initializer(context, scope, phrase)
+    except ExpressionError as error:
+        context.fault(error, phrase)
+        return None
+    return None if made is None else Filling(made, phrase)
 
 
 def _chosen(scope: Scope, expression: Expression) -> Expression:

@@ -11,7 +11,7 @@ from specc.ir.names import refusal, variant_refusal
 from specc.ir.phrases import PhraseReader
 from specc.ir.read_weights import read_weights
 from specc.ir.row_keys import keys_agree
-from specc.ir.spec import InputSpec, ModuleSpec, ParamSpec, Phrase, RowSpec, Setting, Spec
+from specc.ir.spec import InitSpec, InputSpec, ModuleSpec, ParamSpec, Phrase, RowSpec, Setting, Spec
 from specc.values.expression import Call, Series
 
 if TYPE_CHECKING:
@@ -146,6 +146,10 @@ class _Reader(PhraseReader):
             phrase = self.phrase(value)
             if self.check_name(key.name, key.span) and phrase is not None:
                 module.let[key.name] = phrase
+        module.init = [
+            InitSpec(key.name, key.span, self.settings(values))
+            for key, values in self.entries(node, "init")
+        ]
         module.rows = self.rows(layers)
         module.outputs = self.outputs(node.get("outputs"))
         return module

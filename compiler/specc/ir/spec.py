@@ -122,6 +122,15 @@ class RowSpec:
     shared: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class InitSpec:
+    """How a module fills the tensors of all ops of a kind in it."""
+
+    op: str
+    span: Span
+    values: tuple[Setting, ...]
+
+
 @dataclass(slots=True, eq=False)
 class ModuleSpec:
     """A module: a class of the emitted code."""
@@ -131,6 +140,7 @@ class ModuleSpec:
     params: dict[str, ParamSpec] = field(default_factory=dict[str, "ParamSpec"])
     inputs: list[InputSpec] = field(default_factory=list["InputSpec"])
     let: dict[str, Phrase] = field(default_factory=dict[str, "Phrase"])
+    init: list[InitSpec] = field(default_factory=list["InitSpec"])
     rows: list[RowSpec] = field(default_factory=list["RowSpec"])
     outputs: list[tuple[str, Phrase]] | None = None
     is_list: bool = False

@@ -216,6 +216,9 @@ class Op(Declaration):
     passes_on_memory: ClassVar[bool] = False
     """Whether its value may lie in its input's memory."""
 
+    may_lack: ClassVar[tuple[str, ...]] = ()
+    """The tensors that a layer's class declares as perhaps `None`."""
+
     takes_list: ClassVar[bool] = False
     """Whether `expression` takes a whole list, written `*list`."""
 
@@ -257,10 +260,14 @@ class Op(Declaration):
         """Return how far the op sees, if it sees more than a point."""
         return None
 
+    @property
+    def layer_class(self) -> Expression:
+        """The class that its layers are instances of: torch's, or the helper."""
+        return Name(self.helper.name) if self.helper else nn(type(self).__name__)
+
     def constructor(self) -> Expression | None:
         """Return the expression that builds the layer; `None` for an op without one."""
-        helper = self.helper
-        return self.construct(Name(helper.name) if helper else nn(type(self).__name__))
+        return self.construct(self.layer_class)
 
     def expression(self, inputs: tuple[Expression, ...]) -> Expression:
         """Return the expression that applies an op that has no constructor.

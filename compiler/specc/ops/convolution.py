@@ -88,6 +88,8 @@ class _Convolution(Op):
     groups: int
     bias: bool
 
+    may_lack = ("bias",)
+
     def check_groups(self) -> None:
         """Refuse groups that do not divide the channels on both ends."""
         for name, value in (("in_channels", self.in_channels), ("out_channels", self.out_channels)):
@@ -216,10 +218,15 @@ class Conv2d(_Convolution):
         """Return the convolution's window."""
         return Window(self.kernel_size, self.stride, self.dilation)
 
+    @property
+    def layer_class(self) -> Expression:
+        """Torch's class: the helpers are derived from it."""
+        return nn("Conv2d")
+
     def constructor(self) -> Expression:
         """Return the call of torch's class, or of the helper that pads by itself."""
         known = ("padding",) if self.padding == "tf_same" else ()
-        function = Name(self.helper.name) if self.helper else nn("Conv2d")
+        function = Name(self.helper.name) if self.helper else self.layer_class
         return self.construct(function, without=known)
 
 

@@ -77,6 +77,8 @@ class LocallyConnected2d(Op):
     height: int = argument("Height that arrives.", integer_schema(1), inferred=2)
     width: int = argument("Width that arrives.", integer_schema(1), inferred=3)
 
+    may_lack = ("bias",)
+
     @property
     def helper(self) -> Helper:
         """The class itself."""

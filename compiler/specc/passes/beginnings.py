@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from specc.documents import Label
 from specc.ir.tensors import leaves
+from specc.ops import INITIALIZERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from specc.documents import Report, Span
-    from specc.ir.graph import Graph, Node
+    from specc.ir.graph import Apply, Graph, Node, Row
 
 __all__ = ["check_beginnings"]
 
@@ -29,7 +30,7 @@ def check_beginnings(graph: Graph, report: Report, classes: str, loss: Span) -> 
         for instance in graph.instances()
         for row in instance.rows
         for apply in row.applies
-        if "bias" in apply.initial
+        if _is_set(apply, row)
     }
     bare = {node.span.start: node for node in _makers(graph, classes) if node.owner not in filled}
     for node in bare.values():
@@ -37,6 +38,13 @@ def check_beginnings(graph: Graph, report: Report, classes: str, loss: Span) -> 
         help = "add `init: {bias: constant_(-log((1 - 0.01) / 0.01))}`: one anchor in a hundred"
         also = [Label(loss, "counts all anchors, few of which have an object")]
         report.add("W0606", message, node.span, "no `init` of its bias", help=help, also=also)
+
+
+def _is_set(apply: Apply, row: Row) -> bool:
+    """Whether a bias is given its value; zeros for all layers around are not meant for this one."""
+    own = {setting.name for setting in row.spec.init}
+    made = apply.initial.get("bias")
+    return made is not None and ("bias" in own or not isinstance(made, INITIALIZERS["zeros_"]))
 
 
 def _makers(graph: Graph, output: str) -> Iterator[Node]:

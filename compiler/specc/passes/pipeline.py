@@ -9,6 +9,7 @@ from specc.passes.aliasing import check_overwrites
 from specc.passes.cost import Costs, count_cost
 from specc.passes.detector import Detector, check_detector
 from specc.passes.expectations import check_expectations
+from specc.passes.initial import check_initial
 from specc.passes.refusals import report_refusals
 from specc.passes.unused import find_unused
 
@@ -66,12 +67,17 @@ def _shapes(graph: Graph, facts: Facts, report: Report) -> None:
     report_refusals(graph, check_expectations(graph, report), report)
 
 
+def _initial(graph: Graph, facts: Facts, report: Report) -> None:
+    del facts
+    check_initial(graph, report)
+
+
 def _unused(graph: Graph, facts: Facts, report: Report) -> None:
     del facts
     find_unused(graph, report)
 
 
-PIPELINE = (_count, _shapes, _overwrites, _detect, _unused)
+PIPELINE = (_count, _shapes, _overwrites, _detect, _initial, _unused)
 
 
 def run(graph: Graph, report: Report) -> Facts:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from specc.ir.spec import ModuleSpec, Spec
     from specc.values.expression import Expression
 
-__all__ = ["find_unused"]
+__all__ = ["find_unused", "named_from"]
 
 
 def find_unused(graph: Graph, report: Report) -> None:
@@ -29,7 +29,7 @@ def find_unused(graph: Graph, report: Report) -> None:
     if report.errors:
         return
     _dead_rows(graph, report)
-    named = _named_from_root(graph.spec)
+    named = named_from(graph.spec.root, graph.spec)
     _unused_parameters(graph.spec, named, report)
     _unused_modules(graph.spec, named, report)
 
@@ -84,11 +84,11 @@ def _unused_modules(spec: Spec, named: set[str], report: Report) -> None:
             report.add("W0603", message, span, "unused", help="call it, or take it out")
 
 
-def _named_from_root(spec: Spec) -> set[str]:
-    """Return the names that lead from the root, by whatever values its parameters take."""
+def named_from(module: ModuleSpec, spec: Spec) -> set[str]:
+    """Return the names that lead from a module, by whatever values the root's parameters take."""
     found: set[str] = set()
     others = [*spec.variants.values(), *spec.expect]
-    waiting = _named(spec.root).union(*(_texts(plain(values)) for values in others))
+    waiting = _named(module).union(*(_texts(plain(values)) for values in others))
     while waiting:
         name = waiting.pop()
         found.add(name)
@@ -117,6 +117,7 @@ def _expressions(module: ModuleSpec) -> Iterator[Expression]:
     """Yield all that a module says, whatever its conditions leave out."""
     phrases = [declared.shape for declared in module.inputs]
     phrases += module.let.values()
+    phrases += [value.phrase for declared in module.init for value in declared.values]
     phrases += [phrase for _, phrase in module.outputs or ()]
     for row in module.rows:
         settings = (*row.first, *row.each, *row.init)

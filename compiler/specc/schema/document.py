@@ -31,6 +31,7 @@ _EXPRESSION: dict[str, Any] = {
     "description": "A number, a name, a list, or an expression.",
 }
 _DATA: dict[str, Any] = {"type": ["string", "number", "boolean", "array", "null"]}
+_INITIAL: dict[str, Any] = {"title": "a call, such as `normal_(std=0.01)`", "type": "string"}
 _ROW_BLOCK: dict[str, Any] = {
     "op": {"$ref": "#/$defs/call"},
     "if": _EXPRESSION | {"description": "The row is left out where this is false."},
@@ -47,7 +48,7 @@ _ROW_BLOCK: dict[str, Any] = {
     | {"minProperties": 1},
     "init": _named(
         "Initial values of the op's tensors: `{weight: normal_(std=0.01), bias: zeros_()}`.",
-        {"title": "a call, such as `normal_(std=0.01)`", "type": "string"},
+        _INITIAL,
     ),
     "shared": {"type": "boolean", "description": "One instance for all turns of `for`."},
 }
@@ -153,6 +154,11 @@ def _module_properties() -> dict[str, Any]:
         ),
         "inputs": {"$ref": "#/$defs/inputs"},
         "let": _named("Constants.", _EXPRESSION),
+        "init": _named(
+            "Initial values of all ops of a kind in the module and the modules it calls, where "
+            "nothing nearer says otherwise: `Conv2d: {weight: kaiming_normal_(), bias: zeros_()}`.",
+            _named("Its tensors, and how they are filled.", _INITIAL),
+        ),
         "layers": {"$ref": "#/$defs/layers"},
         "outputs": {"$ref": "#/$defs/outputs"},
     }

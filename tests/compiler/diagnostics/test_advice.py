@@ -100,3 +100,9 @@ MAPS = [
 def test_what_a_map_of_weights_reads_is_used(weights: str, section: str, tmp_path: Path) -> None:
     more = f"{section}: {{num: 30}}\nweights: {{theirs: {weights}}}\n"
     assert findings(tmp_path, rows("Conv2d(3, 8, 3)", more=more)) == []
+
+
+@pytest.mark.parametrize("section", ["params", "let"])
+def test_what_the_initial_values_of_a_module_read_is_used(section: str, tmp_path: Path) -> None:
+    more = f"{section}: {{num: 30}}\ninit: {{Conv2d: {{weight: constant_(num)}}}}\n"
+    assert findings(tmp_path, rows("Conv2d(3, 8, 3)", more=more)) == []

@@ -74,6 +74,29 @@ def test_fault(code: str, old: str, new: str, help: str, tmp_path: Path) -> None
     check(tmp_path, Fault(code, text, help))
 
 
+SCORES = "Conv2d(_, 3 * num_classes, 3, padding=1)(x)"
+PRIOR = ", init: {bias: constant_(-4.6)}"
+FOR_ALL = "\ninit: {Conv2d: {bias: %s}}\nlayers:"
+
+
+@pytest.mark.parametrize("zeros", ["", FOR_ALL % "zeros_()"], ids=["torch's", "zeros for all"])
+def test_class_scores_begin_low(zeros: str, tmp_path: Path) -> None:
+    """Zeros for all layers are no more a prior than torch's own values are."""
+    bare = SPEC.replace(PRIOR, "").replace("\nlayers:", zeros or "\nlayers:")
+    marked = bare.replace(SCORES, f"«{SCORES}»")
+    check(tmp_path, Fault("W0606", marked, "one anchor in a hundred"))
+
+
+def test_class_scores_begin_as_a_row_or_module_says(tmp_path: Path) -> None:
+    said = [
+        SPEC.replace(PRIOR, ", init: {bias: zeros_()}"),
+        SPEC.replace(PRIOR, "").replace("\nlayers:", FOR_ALL % "constant_(-4.6)"),
+        SPEC.replace("\nlayers:", FOR_ALL % "zeros_()"),
+    ]
+    for text in said:
+        assert findings(tmp_path, text) == []
+
+
 @pytest.mark.parametrize("key", KEYS)
 def test_a_missing_key_is_named(key: str, tmp_path: Path) -> None:
     head, _, section = SPEC.partition("detector:")

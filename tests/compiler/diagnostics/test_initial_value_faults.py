@@ -58,3 +58,43 @@ def test_all_tensors_of_a_row_are_looked_at(tmp_path: Path) -> None:
 def test_a_row_that_repeats_is_one_finding(tmp_path: Path) -> None:
     text = named("a: {repeat: 3, op: ReLU(), init: {weight: zeros_()}}")
     assert [found.code for found in findings(tmp_path, text)] == ["E0314"]
+
+
+def module(init: str, *calls: str, more: str = "") -> str:
+    """Return a spec of some rows, with initial values for all of them."""
+    return named(*calls, more=f"init: {{{init}}}\n{more}")
+
+
+CONV = "a: Conv2d(_, 4, 3)"
+SWITCH = "params: {top: false}\n"
+OF_MODULES = [
+    Fault("E0205", module("«Conv2D»: {weight: zeros_()}", CONV), "`Conv2d`"),
+    Fault("E0205", module("«Kernel»: {weight: zeros_()}", CONV), "`specc ops`"),
+    Fault("E0205", module("Conv2d: {weight: «zeros»()}", CONV), "`zeros_`"),
+    Fault("E0204", module("Conv2d: {weight: «zeros_»}", CONV), "`zeros_()`"),
+    Fault("E0203", module("Conv2d: «zeros_()»", CONV), "a mapping"),
+    Fault("E0301", module("Conv2d: {weight: constant_(«a»)}", CONV), "move it up"),
+    Fault("E0314", module("Conv2d: {«wieght»: zeros_()}", CONV), "`weight`"),
+    Fault("E0314", module("Conv2d: {«gain»: zeros_()}", CONV), "they have weight, bias"),
+    Fault("E0314", module("ReLU: {«gain»: zeros_()}", "a: ReLU()"), "take it out"),
+    Fault("E0409", module("Conv2d: {bias: «xavier_uniform_()»}", CONV), "`zeros_()`"),
+    Fault("W0608", module("«Linear»: {weight: zeros_()}", CONV), "take it out"),
+]
+
+
+@pytest.mark.parametrize("fault", OF_MODULES, ids=str)
+def test_fault_of_a_module(fault: Fault, tmp_path: Path) -> None:
+    check(tmp_path, fault)
+
+
+FINE = [
+    module("Conv2d: {weight: ones_(), bias: zeros_()}", "a: Conv2d(_, 4, 3, bias=False)"),
+    module("Linear: {bias: zeros_()}", CONV, "b: {op: Linear(_), if: top}", more=SWITCH),
+    module("Linear: {bias: zeros_()}", CONV, "b: {op: B(), if: top}", more=SWITCH)
+    + "modules: {B: {layers: {a: 'Linear(_, 3)'}}}\n",
+]
+
+
+@pytest.mark.parametrize("text", FINE)
+def test_what_a_flag_or_condition_leaves_out_is_spoken_of(text: str, tmp_path: Path) -> None:
+    assert findings(tmp_path, text) == []

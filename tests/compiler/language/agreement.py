@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 import specc
 from specc.driver import Model, compile_spec
+from specc.ir.context import owner_of
 from specc.ir.tensors import leaves
 
 torch.set_num_threads(1)
@@ -44,6 +45,18 @@ def agree_on_state(module: nn.Module, model: Model) -> None:
     state = [(key, tuple(tensor.shape)) for key, tensor in module.state_dict().items()]
     assert state == [(key, entry.shape) for key, entry in model.facts.costs.state.items()]
     assert sum(p.numel() for p in module.parameters()) == model.parameters
+
+
+def agree_on_beginnings(path: Path | str) -> None:
+    """Compare every tensor that is filled with a constant."""
+    model, state = compiled(path), specc.load(path).state_dict()
+    rows = [row for instance in model.hierarchy.instances() for row in instance.rows]
+    for apply in (apply for row in rows for apply in row.applies):
+        for name, made in apply.initial.items():
+            value = 0 if type(made).__name__ == "zeros_" else made.settings().get("val")
+            if value is not None:
+                tensor = state[f"{owner_of(apply.path)}.{name}"]
+                assert torch.equal(tensor, torch.full_like(tensor, float(value)))
 
 
 def agree_on_shapes(module: nn.Module, path: Path | str, params: dict[str, object]) -> None:

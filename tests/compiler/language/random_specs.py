@@ -26,6 +26,8 @@ FILLINGS = st.sampled_from(
         "{weight: kaiming_normal_(nonlinearity='relu')}",
     ]
 )
+SPEAKING = ["Block", "Heads", "Pair", "Sides", "Squeeze", "Wide"]
+"""Modules that may say how their convolutions begin."""
 PLAIN_ROWS = st.sampled_from(
     [
         "ReLU()",
@@ -110,9 +112,21 @@ def specs(draw: st.DrawFn) -> str:
     outputs = ", ".join(f"o{place}: {tap}" for place, tap in enumerate(taps))
     head = ["specc: 1", "name: drawn", "inputs: {images: [N, 4, 16, 16]}"]
     head.append("params: {classes: 3, prior: 0.01}")
+    head += draw(st.sampled_from([[], [f"init: {{Conv2d: {draw(FILLINGS)}}}"]]))
     indented = [f"  {line}" for row in rows for line in row.split("\n")]
     parts = ["layers:", *indented, f"outputs: {{{outputs}}}", draw(_stages(rows))]
-    return "\n".join([*head, *parts, MODULES])
+    return "\n".join([*head, *parts, draw(_modules())])
+
+
+@st.composite
+def _modules(draw: st.DrawFn) -> str:
+    """Let some modules say how their convolutions begin."""
+    text = MODULES
+    for number, name in enumerate(draw(st.lists(st.sampled_from(SPEAKING), unique=True))):
+        values = draw(st.sampled_from(["", "weight: xavier_uniform_(), "]))
+        said = f"  {name}:\n    init: {{Conv2d: {{{values}bias: constant_({number})}}}}\n"
+        text = text.replace(f"  {name}:\n", said)
+    return text
 
 
 @st.composite

@@ -191,3 +191,110 @@ def test_a_choice_of_two(spec):
     assert module.drawn.conv.weight.unique().numel() == 9
     assert "normal_(self.conv.weight, std=0.5)" in compiled(path).source
     assert [conv.bias.unique().tolist() for conv in module.turns] == [[1], [0], [2]]
+
+
+def test_a_module_speaks_for_all_in_it_and_what_is_nearer_counts(spec):
+    path = spec("""
+        inputs: {images: [N, 3, 8, 8]}
+        init:
+          Conv2d: {weight: constant_(1), bias: constant_(2)}
+        layers:
+          first: Conv2d(_, 4, 1)
+          own: {op: "Conv2d(_, 4, 1)", init: {bias: constant_(3)}}
+          plain: Block()
+          nearer: Nearer()
+        modules:
+          Block:
+            layers:
+              - Conv2d(_, 4, 1, bias=False)
+              - Conv2d(_, 4, 1)
+          Nearer:
+            init:
+              Conv2d: {weight: constant_(4)}
+            layers:
+              block: Block()
+              own: {op: "Conv2d(_, 4, 1)", init: {weight: constant_(5)}}
+        """)
+    agree(path)
+    found = {name: tensor.mean().item() for name, tensor in loaded(path).named_parameters()}
+    assert found == {
+        "first.weight": 1,
+        "first.bias": 2,
+        "own.weight": 1,
+        "own.bias": 3,
+        "plain.0.weight": 1,
+        "plain.1.weight": 1,
+        "plain.1.bias": 2,
+        "nearer.block.0.weight": 4,
+        "nearer.block.1.weight": 4,
+        "nearer.block.1.bias": 2,
+        "nearer.own.weight": 5,
+        "nearer.own.bias": 2,
+    }
+
+
+def test_a_file_that_is_used_gets_the_values_of_its_user(spec):
+    spec(
+        """
+        params: {gain: 3.0}
+        inputs: {images: [N, 3, 8, 8]}
+        init: {Conv2d: {bias: constant_(gain)}}
+        layers: {body: Body()}
+        modules: {Body: {layers: {conv: "Conv2d(_, 4, 1)", norm: BatchNorm2d(_)}}}
+        """,
+        name="used",
+    )
+    path = spec("""
+        inputs: {images: [N, 3, 8, 8]}
+        use: {Used: used.yaml}
+        init:
+          Conv2d: {weight: ones_(), bias: zeros_()}
+          BatchNorm2d: {running_var: constant_(4)}
+        layers:
+          part: Used.Body()
+          whole: Used(0.5)(images)
+        outputs: [part, whole]
+        """)
+    module = loaded(path)
+    assert module.part.conv.weight.eq(1).all() and module.part.conv.bias.eq(0).all()
+    assert module.whole.body.conv.weight.eq(1).all() and module.whole.body.conv.bias.eq(0.5).all()
+    assert module.whole.body.norm.running_var.eq(4).all()
+
+
+def test_one_loop_fills_all_layers_with_an_open_argument(spec):
+    path = spec("""
+        inputs: {images: [N, 3, 8, 8]}
+        params: {layer: 0.5}
+        init:
+          Conv2d: {weight: normal_(std=2 * layer), bias: constant_(layer)}
+        layers:
+          tower: {repeat: 3, op: Block()}
+        modules:
+          Block: {layers: {conv: "Conv2d(_, 3, 1)", relu: ReLU()}}
+        """)
+    agree(path)
+    source = compiled(path).source
+    assert source.count("nn.init.") == 2
+    assert "for layer2 in self.modules():" in source
+    torch.manual_seed(0)
+    module = type(loaded(path))(layer=0.25)
+    assert all(block.conv.bias.eq(0.25).all() for block in module.tower)
+
+
+def test_a_number_that_is_written_into_several_classes_is_no_argument_of_one(spec):
+    path = spec("""
+        inputs: {images: [N, 3, 8, 8]}
+        params: {gain: 0.5}
+        init: {Conv2d: {bias: constant_(gain)}}
+        layers:
+          plain: Plain()
+          other: Other()
+        modules:
+          Plain: {layers: {conv: "Conv2d(_, 3, 1)"}}
+          Other: {layers: {conv: {op: "Conv2d(_, 3, 1)", init: {weight: ones_()}}}}
+        """)
+    agree(path)
+    assert "gain" not in compiled(path).source
+    for gain in (0.5, 2.0):
+        module = loaded(path, gain=gain)
+        assert module.plain.conv.bias.eq(gain).all() and module.other.conv.bias.eq(gain).all()

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from agreement import agree, compiled
+from agreement import agree, agree_on_beginnings, compiled
 from hypothesis import HealthCheck, given, settings
 from random_specs import specs
 
@@ -22,6 +22,7 @@ def test_what_is_emitted_is_what_was_inferred(text, tmp_path):
     path = tmp_path / "drawn.yaml"
     path.write_text(text, encoding="utf-8")
     agree(path)
+    agree_on_beginnings(path)
 
 
 @settings(MANY, max_examples=25)

@@ -63,6 +63,18 @@ def agree(model: Model, other: Model) -> None:
         twin = other.hierarchy[path]
         assert (twin.inputs, twin.owner) == (node.inputs, node.owner)
         assert repr(twin.op) == repr(node.op)
+    assert beginnings(other) == beginnings(model)
+
+
+def beginnings(model: Model) -> dict[str, str]:
+    """Return how tensors are filled, by the path of their row."""
+    rows = [row for instance in model.hierarchy.instances() for row in instance.rows]
+    applies = [apply for row in rows for apply in row.applies]
+    return {
+        f"{apply.path}.{name}": repr(made)
+        for apply in applies
+        for name, made in apply.initial.items()
+    }
 
 
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -137,6 +149,16 @@ layers:
   - op: Conv2d(3, 8, 3)
     init: {weight: normal_(std=0.01), bias: zeros_()}
   - last: {op: "Conv2d(8, 8, 3)", init: {bias: constant_(-4.6)}}
+""",
+    "initial values of modules": """
+init: {Conv2d: {weight: normal_(std=0.01), bias: zeros_()}}
+layers: {a: "Conv2d(3, 8, 3)", b: B(0.5), c: "Conv2d(_, 8, 1, bias=False)"}
+modules:
+  B:
+    params: {gain: float}
+    init: {Conv2d: {bias: constant_(gain)}}
+    layers: {a: "Conv2d(8, 8, 3)", b: C()}
+  C: {layers: ["Conv2d(8, 8, 3)"]}
 """,
     "a row named as an output": """
 layers: {a: B(), b: "Conv2d(8, 4, 1)(a.y)"}
