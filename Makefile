@@ -46,13 +46,16 @@ goldens: ## Accept what the compiler now writes: generated/, the schema, op page
 	$(BIN)/python docs/make_errata.py
 	$(BIN)/python docs/make_zoo.py
 	$(BIN)/python docs/make_results.py
+	$(BIN)/python docs/make_speed.py
 	$(BIN)/python tests/compiler/diagnostics/test_explain_pages.py --update
 	SPECC_ACCEPT=1 $(BIN)/python -m pytest -q tests/cases
 
-bench: ## Measure speed again; with DATA=FOLDER, photographs with boxes, the reading of images too
-	for name in compile match_loss postprocess zoo $(if $(DATA),loader); do \
-		options=$$(test $$name = loader && echo "--data $(DATA)"); \
-		$(BIN)/python benchmarks/$$name.py $$options --out benchmarks/results/$$name.json || exit 1; \
+bench: ## Measure speed again; with DATA=FOLDER, photographs with boxes, loading and training too
+	for name in compile match_loss postprocess zoo; do \
+		$(BIN)/python benchmarks/$$name.py --out benchmarks/results/$$name.json || exit 1; \
+	done
+	for name in $(if $(DATA),loader train_loop); do \
+		$(BIN)/python benchmarks/$$name.py --data $(DATA) --out benchmarks/results/$$name.json || exit 1; \
 	done
 
 wheel: ## Build the wheel into dist/

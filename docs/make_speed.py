@@ -31,8 +31,10 @@ RUNTIME = """\
 
 Against torchvision, which takes that many times as long. `train_loop` is SSD300's whole training in bfloat16,
 reading included, against torchvision's reference loop; `match_loss` what SSD300 makes of a batch of 32
-predictions in training, and `postprocess` what detectors make of theirs in use; `loader` is images a second and
-core against the reference's `ssd` preset (`transforms.v2`), from JPEG files to batches."""
+predictions in training; `postprocess` what detectors make of theirs in use, where in `crowded` dozens of
+boxes lie on each object, as they do in what a trained detector says, and SSD's selection gains nothing;
+`loader` is images a second and core against the reference's `ssd` preset (`transforms.v2`), from JPEG files
+to batches."""
 
 NETWORKS = """\
 ## The emitted networks

@@ -35,7 +35,8 @@ def test_spec_names_its_schema_to_editors(spec):
 
 
 @pytest.mark.parametrize(
-    "script", ["make_ops.py", "make_errata.py", "make_zoo.py", "make_results.py"]
+    "script",
+    ["make_ops.py", "make_errata.py", "make_zoo.py", "make_results.py", "make_speed.py"],
 )
 def test_page_is_fresh(script):
     done = run("python", f"docs/{script}", "--check")
