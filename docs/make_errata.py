@@ -1,6 +1,5 @@
 """Write docs/notes-errata.md from the cases `tests/cases/notes_*`; `--check` compares only."""
 
-import argparse
 import os
 import re
 import sys
@@ -9,6 +8,8 @@ from collections.abc import Iterable
 from difflib import unified_diff
 from pathlib import Path
 from typing import Any
+
+from made_page import write_or_check
 
 from specc.documents import load, plain, render_text
 
@@ -55,21 +56,6 @@ UNSEEN = """\
 | 1291 | negatives of the highest confidence | of the highest confidence loss, as line 1289 quotes | the loss is a component with a name, `MultiBoxLoss` |
 | 1309 | γ is greater than 0 | or 0, which is cross entropy | prose |
 | 1315 | the best γ and α in an image | 2 and 0.25 (Focal Loss, section 5.1) | no text |"""
-
-
-def main() -> int:
-    """Write the page, or say that it is stale."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if it is stale")
-    options = parser.parse_args()
-    os.chdir(ROOT)  # findings name the files from here
-    made = page()
-    if not options.check:
-        PAGE.write_text(made, encoding="utf-8")
-    elif not PAGE.is_file() or PAGE.read_text(encoding="utf-8") != made:
-        print(f"docs/{PAGE.name} is stale: run `make goldens`", file=sys.stderr)
-        return 1
-    return 0
 
 
 def page() -> str:
@@ -133,4 +119,5 @@ def fenced(language: str, lines: Iterable[str]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    os.chdir(ROOT)  # findings name the files from here
+    raise SystemExit(write_or_check(PAGE, page, __doc__))

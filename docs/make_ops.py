@@ -1,11 +1,12 @@
 """Write docs/ops.md from the declarations of ops and components; `--check` compares only."""
 
-import argparse
 import dataclasses
 import inspect
 import re
 import sys
 from pathlib import Path
+
+from made_page import write_or_check
 
 from specc.detector import COMPONENTS
 from specc.ops import INITIALIZERS, OPS, Argument, Declaration, Op
@@ -35,19 +36,6 @@ SLOTS = {
     "select": "`detector: select`, which boxes are kept",
     "convert": "`weights: convert`, what is done to a checkpoint's tensors",
 }
-
-
-def main() -> int:
-    """Write the page, or say that it is stale."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if it is stale")
-    made = page()
-    if not parser.parse_args().check:
-        PAGE.write_text(made, encoding="utf-8")
-    elif not PAGE.is_file() or PAGE.read_text(encoding="utf-8") != made:
-        print(f"docs/{PAGE.name} is stale: run `make goldens`", file=sys.stderr)
-        return 1
-    return 0
 
 
 def page() -> str:
@@ -125,4 +113,4 @@ def wrapped(call: str, width: int = 92) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(write_or_check(PAGE, page, __doc__))

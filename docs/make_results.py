@@ -1,11 +1,11 @@
 """Write docs/results.md from benchmarks/results/trained; `--check` compares only."""
 
-import argparse
 import json
-import sys
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
+
+from made_page import write_or_check
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/results.md"
@@ -22,19 +22,6 @@ draws, and scored once on pictures of the same kind that it has not seen. The we
 that were best on a third set. The score is the mean over the five classes of the average precision at
 IoU 0.5, before training and after. Training used one thread, on a machine that did other work beside:
 the minutes are no measure of speed."""
-
-
-def main() -> int:
-    """Write the page, or say that it is stale."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if it is stale")
-    made = page()
-    if not parser.parse_args().check:
-        PAGE.write_text(made, encoding="utf-8")
-    elif not PAGE.is_file() or PAGE.read_text(encoding="utf-8") != made:
-        print(f"docs/{PAGE.name} is stale: run `make goldens`", file=sys.stderr)
-        return 1
-    return 0
 
 
 def page() -> str:
@@ -90,4 +77,4 @@ def entry(name: str, result: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(write_or_check(PAGE, page, __doc__))

@@ -1,10 +1,10 @@
 """Write docs/speed.md from benchmarks/results; `--check` compares only."""
 
-import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
+
+from made_page import write_or_check
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/speed.md"
@@ -41,19 +41,6 @@ NETWORKS = """\
 
 Against the networks of torchvision, efficientnet-pytorch (`tf_`) and effdet with the same weights, on one thread:
 how many times as long those take."""
-
-
-def main() -> int:
-    """Write the page, or say that it is stale."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if it is stale")
-    made = page()
-    if not parser.parse_args().check:
-        PAGE.write_text(made, encoding="utf-8")
-    elif not PAGE.is_file() or PAGE.read_text(encoding="utf-8") != made:
-        print(f"docs/{PAGE.name} is stale: run `make goldens`", file=sys.stderr)
-        return 1
-    return 0
 
 
 def page() -> str:
@@ -133,4 +120,4 @@ def told(ratio: Figures) -> str:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(write_or_check(PAGE, page, __doc__))
