@@ -234,7 +234,9 @@ def bench(argv: Sequence[str]) -> int:
     parser.add_argument("--split", default="train")
     parser.add_argument("--batch", type=int, help="images a step: the recipe's")
     parser.add_argument("--steps", type=at_least(1), default=10, help="steps, or pairs, to measure")
-    parser.add_argument("--vs", choices=["torchvision"], help="take turns with its own")
+    parser.add_argument(
+        "--vs", choices=["torchvision"], help="take turns with torchvision's detector, or loader"
+    )
     parser.add_argument("--out", type=Path, help="JSON file of the figures")
     parser.add_argument("options", nargs="*", metavar="name=value", help="recipe options")
     args = parser.parse_intermixed_args(argv)

@@ -16,8 +16,9 @@ TIMING = "images_per_second"
 def reproduce(folder: Path, output: Path, data: Path | None = None) -> int:
     """Do a run again, in `output`: 0 if losses, scores and weights are the same to the bit, else 1.
 
-    `data` is where its data set has moved to, if it has. On the CPU the same number of threads is used. Raises what `specc_runtime.session.start` raises,
-    and `RunError` where there is nothing to compare with.
+    `data` is where its data set has moved to, if it has. On the CPU the same number of threads is used.
+    Raises what `specc_runtime.session.start` raises, and `RunError` where there is nothing to compare
+    with.
     """
     first, second = Run(folder), Run(output)
     began = first.read()
