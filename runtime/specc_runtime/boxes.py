@@ -5,10 +5,13 @@ width is x2 - x1. An anchor is a box too; behind its four numbers may be four mo
 cell that it stands in, of which only what is made for cells takes notice.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from specc_runtime.fusion import stored
 
 
 def area(boxes: Tensor) -> Tensor:
@@ -20,7 +23,7 @@ def area(boxes: Tensor) -> Tensor:
 def iou(first: Tensor, second: Tensor) -> Tensor:
     """Intersection over union of all pairs: (..., N, 4), (..., M, 4) -> (..., N, M); no gradient.
 
-    Two boxes without area give NaN (0/0), which no threshold takes for an overlap.
+    Two boxes without area overlap by 0.
     """
     x1, y1, x2, y2 = columns(first)[..., None].unbind()  # (..., N, 1)
     u1, v1, u2, v2 = columns(second)[..., None, :].unbind()  # (..., 1, M)
@@ -28,7 +31,8 @@ def iou(first: Tensor, second: Tensor) -> Tensor:
     width = torch.minimum(x2, u2).sub_(torch.maximum(x1, u1)).relu_()
     height = torch.minimum(y2, v2).sub_(torch.maximum(y1, v1)).relu_()
     shared = width.mul_(height)
-    joined = (x2 - x1) * (y2 - y1) + (u2 - u1) * (v2 - v1)
+    least = torch.finfo(first.dtype).tiny  # lost in any area, but for 0: it is never 0/0
+    joined = area(first)[..., None] + stored(area(second) + least)[..., None, :]
     return shared.div_(joined.sub_(shared))
 
 
@@ -65,8 +69,24 @@ def cells_of(anchors: Tensor) -> Tensor:
     return anchors[..., 4:]
 
 
+class _Coder(ABC):
+    """Offsets in two steps, so that a loss takes the first once an object, not once an anchor."""
+
+    def measures(self, boxes: Tensor) -> Tensor:
+        """What offsets have to know (..., 4) of boxes (..., 4): here, their corners."""
+        return boxes
+
+    @abstractmethod
+    def offsets(self, measures: Tensor, anchors: Tensor, /) -> Tensor:
+        """Offsets (..., A, 4) that lead from anchors (A, 4) to boxes of these measures (..., A, 4)."""
+
+    def encode(self, boxes: Tensor, anchors: Tensor) -> Tensor:
+        """Offsets (..., A, 4) that lead from anchors (A, 4) to boxes (..., A, 4)."""
+        return self.offsets(self.measures(boxes), anchors)
+
+
 @dataclass(frozen=True)
-class BoxCoder:
+class BoxCoder(_Coder):
     """Boxes as offsets from anchors: Girshick et al., R-CNN, CVPR 2014, appendix C.
 
     The centre moves in units of the anchor's size, the size changes in log scale; both are
@@ -77,14 +97,16 @@ class BoxCoder:
     weights: tuple[float, float, float, float] = (10.0, 10.0, 5.0, 5.0)
     clamp: float | None = None
 
-    def encode(self, boxes: Tensor, anchors: Tensor) -> Tensor:
-        """Offsets (..., A, 4) that lead from anchors (A, 4) to boxes (..., A, 4)."""
+    def measures(self, boxes: Tensor) -> Tensor:
+        """Centre and logs of width and height (..., 4) of boxes (..., 4): offsets are linear in them."""
         (x, y), (width, height) = (pair.unbind(dim=-1) for pair in centres_and_sizes(boxes))
-        (u, v), (across, down) = (pair.unbind(dim=-1) for pair in centres_and_sizes(anchors))
-        moves = (x - u) / across, (y - v) / down
-        growth = torch.log(width / across), torch.log(height / down)
-        columns = zip((*moves, *growth), self.weights, strict=True)
-        return torch.stack([column * weight for column, weight in columns], dim=-1)
+        return torch.stack((x, y, width.log(), height.log()), dim=-1)
+
+    def offsets(self, measures: Tensor, anchors: Tensor, /) -> Tensor:
+        """Offsets (..., A, 4) that lead from anchors (A, 4) to boxes of these measures (..., A, 4)."""
+        width, height = centres_and_sizes(anchors)[1].unbind(dim=-1)
+        units = torch.stack((width, height, torch.ones_like(width), torch.ones_like(width)), dim=-1)
+        return (measures - self.measures(anchors)) / units * self._weights(measures)
 
     def decode(self, offsets: Tensor, anchors: Tensor) -> Tensor:
         """Boxes (..., A, 4) where offsets (..., A, 4) lead from anchors (A, 4)."""
@@ -101,14 +123,14 @@ class BoxCoder:
 
 
 @dataclass(frozen=True)
-class BoxLinearCoder:
+class BoxLinearCoder(_Coder):
     """Boxes as distances from the anchors' centres: Tian et al., FCOS, ICCV 2019, equation 1.
 
     Offsets are the distances to the box's left, top, right and bottom, in units of the anchor's
     width and height, as torchvision's coder of the same name has them.
     """
 
-    def encode(self, boxes: Tensor, anchors: Tensor) -> Tensor:
+    def offsets(self, boxes: Tensor, anchors: Tensor, /) -> Tensor:
         """Offsets (..., A, 4) that lead from anchors (A, 4) to boxes (..., A, 4)."""
         centres, sizes = centres_and_sizes(anchors)
         before, behind = centres - boxes[..., :2], boxes[..., 2:] - centres
@@ -122,7 +144,7 @@ class BoxLinearCoder:
 
 
 @dataclass(frozen=True)
-class CellCoder:
+class CellCoder(_Coder):
     """Boxes by their place in a cell: Redmon and Farhadi, YOLO9000, CVPR 2017, section 2, figure 3.
 
     The centre is the cell's first corner moved by sigmoids of the first two offsets, in units of the
@@ -130,7 +152,7 @@ class CellCoder:
     are (A, 8), with their cells.
     """
 
-    def encode(self, boxes: Tensor, anchors: Tensor) -> Tensor:
+    def offsets(self, boxes: Tensor, anchors: Tensor, /) -> Tensor:
         """Offsets (..., A, 4) that lead from anchors (A, 8) to boxes (..., A, 4).
 
         A centre at the cell's edge has an infinite offset, and so has one beyond it.
@@ -157,7 +179,7 @@ def _corners_and_sides(anchors: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @dataclass(frozen=True)
-class RootCoder:
+class RootCoder(_Coder):
     """Boxes by their place in a cell and the roots of their sides: Redmon et al., YOLO, CVPR 2016, section 2.2.
 
     The centre is the cell's first corner moved by the first two offsets, in units of the cell's sides;
@@ -165,7 +187,7 @@ class RootCoder:
     cells; YOLO's are as large as the picture.
     """
 
-    def encode(self, boxes: Tensor, anchors: Tensor) -> Tensor:
+    def offsets(self, boxes: Tensor, anchors: Tensor, /) -> Tensor:
         """Offsets (..., A, 4) that lead from anchors (A, 8) to boxes (..., A, 4)."""
         centres, sizes = centres_and_sizes(boxes)
         start, side = _corners_and_sides(anchors)

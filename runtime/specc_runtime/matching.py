@@ -23,22 +23,28 @@ UNDECIDED = -2
 class Assigned(NamedTuple):
     """What each anchor is to find."""
 
-    boxes: Tensor  # (B, A, 4), the anchor itself where there is no object
+    found: Tensor  # (B, A), the place of its object among all, NOTHING or UNDECIDED
     labels: Tensor  # (B, A), class, NOTHING or UNDECIDED
     objects: Tensor  # (B, M, 4), all objects of a picture, without area where there are fewer
+    anchors: Tensor  # (A, 4) or (B, A, 4)
+
+    @property
+    def boxes(self) -> Tensor:
+        """Boxes (B, A, 4): the object's, or the anchor itself where there is no object."""
+        return torch.where(self.found[..., None] >= 0, self.each(self.objects), self.anchors)
+
+    def each(self, values: Tensor) -> Tensor:
+        """Of objects' values (B, M, N) those of each anchor's object (B, A, N), any where there is none."""
+        pictures, objects = values.shape[:2]
+        first = objects * torch.arange(pictures, device=values.device)
+        return values.flatten(0, 1)[first[:, None] + self.found.clamp(min=0)]
 
 
 def assign(found: Tensor, anchors: Tensor, boxes: Tensor, labels: Tensor) -> Assigned:
     """Look up the objects that indices (B, A) point at among boxes (B, M, 4), labels (B, M)."""
     found = stored(found)
-    matched = found >= 0
-    index = found.clamp(min=0)
-    of_object = boxes.gather(1, index[..., None].expand(-1, -1, 4))
-    return Assigned(
-        stored(torch.where(matched[..., None], of_object, anchors[..., :4])),
-        stored(torch.where(matched, labels.gather(1, index), found)),
-        present(boxes, labels),
-    )
+    of_object = torch.where(found >= 0, labels.gather(1, found.clamp(min=0)), found)
+    return Assigned(found, stored(of_object), present(boxes, labels), anchors[..., :4])
 
 
 def present(boxes: Tensor, labels: Tensor) -> Tensor:
@@ -86,8 +92,11 @@ def greatest(values: Tensor, dim: int) -> tuple[Tensor, Tensor]:
     """The greatest of values along a dimension, and the first place that has it.
 
     As `values.max(dim)`, which, compiled for a CPU, carries places of 64 bits along with values of
-    32: looking the greatest up again is faster.
+    32: looking the greatest up again is faster there.
     """
+    if not torch.compiler.is_compiling():
+        most, place = values.max(dim)
+        return most, place
     most = values.amax(dim, keepdim=True)
     count = values.shape[dim]
     places = stored(torch.arange(count, dtype=torch.int32, device=values.device))

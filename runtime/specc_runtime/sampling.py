@@ -69,16 +69,17 @@ class Sample:
     ) -> Sampled:
         """Draw among proposals (B, R, 4), given objects: boxes (B, M, 4), labels (B, M), M >= 1."""
         real = torch.cat((area(proposals) > 0, labels >= 0), dim=1)
-        regions = torch.cat((proposals, boxes.to(proposals.dtype)), dim=1)
-        found = match(regions, boxes, labels)
-        drawn = draw(found.labels.where(real, UNDECIDED), self.examples, self.positive)
-        counts = drawn.counts[..., None]
+        candidates = torch.cat((proposals, boxes.to(proposals.dtype)), dim=1)
+        matched = match(candidates, boxes, labels)
+        places, counts = draw(matched.labels.where(real, UNDECIDED), self.examples, self.positive)
+        regions = take(candidates, places).where(counts[..., None], 0.0)
         return Sampled(
-            take(regions, drawn.places).where(counts, 0.0),
+            regions,
             Assigned(
-                take(found.boxes, drawn.places),
-                found.labels.gather(1, drawn.places).where(drawn.counts, UNDECIDED),
-                found.objects,
+                matched.found.gather(1, places).where(counts, UNDECIDED),
+                matched.labels.gather(1, places).where(counts, UNDECIDED),
+                matched.objects,
+                regions,
             ),
         )
 

@@ -27,9 +27,13 @@ def test_iou_of_a_batch_is_that_of_its_pictures():
     assert torch.equal(iou(a, b), torch.stack([iou(x, y) for x, y in zip(a, b, strict=True)]))
 
 
-def test_iou_of_boxes_without_area_passes_no_threshold():
-    point = torch.tensor([[5.0, 5.0, 5.0, 5.0]])
-    assert not (iou(point, point) > 0.0).any()
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_boxes_without_area_overlap_nothing_not_even_each_other(dtype):
+    flat = torch.tensor([[5, 5, 5, 5], [0, 0, 0, 0], [2, 3, 2, 9], [0, 0, 10, 10]], dtype=dtype)
+    overlap = iou(flat, flat)
+    assert overlap[3, 3] == 1
+    overlap[3, 3] = 0
+    assert (overlap == 0).all()
 
 
 def test_clip_is_torchvisions():

@@ -83,7 +83,8 @@ def test_no_gradient_leaves_an_undecided_anchor():
     said = random_predictions(1, 3)
     labels = torch.tensor([[0, UNDECIDED, NOTHING]])
     start = ANCHORS[:3]
-    losses = FocalLoss()(said, Assigned(start[None], labels, start[None]), CODER, start)
+    assigned = Assigned(labels, labels, start[None], start)  # the first anchor is its object
+    losses = FocalLoss()(said, assigned, CODER, start)
     of_offsets, of_logits = torch.autograd.grad(sum(losses.values()), said[:2])
     assert of_logits[0, 1].abs().sum() == 0 and (of_logits[0, [0, 2]] != 0).all()
     assert of_offsets[0, 1:].abs().sum() == 0

@@ -59,6 +59,7 @@ def test_assigned_boxes_are_the_objects_or_the_anchors_themselves():
         found = index[picture, matched]
         assert torch.equal(assigned.boxes[picture, matched], boxes[picture, found])
         assert torch.equal(assigned.labels[picture, matched], labels[picture, found])
+        assert torch.equal(assigned.each(boxes + 1)[picture, matched], boxes[picture, found] + 1)
         assert torch.equal(assigned.boxes[picture, ~matched], start[~matched])
         assert (assigned.labels[picture, ~matched] == NOTHING).all()
 
@@ -91,10 +92,11 @@ def test_low_quality_matches_keep_the_anchors_own_object_ties_included():
     assert matcher(box_iou(boxes[0, :2], start)).tolist() == [1, 0, NOTHING, NOTHING]
 
 
+@pytest.mark.parametrize("way", [greatest, torch.compile(greatest, fullgraph=True, dynamic=False)])
 @pytest.mark.parametrize("dim", [1, 2])
-def test_the_greatest_and_its_first_place_are_those_of_max(dim):
+def test_the_greatest_and_its_first_place_are_those_of_max(way, dim):
     values = torch.randint(0, 3, (4, 5, 200), generator=torch.Generator().manual_seed(0)).float()
-    most, place = greatest(values, dim)
+    most, place = way(values, dim)
     expected = values.max(dim)
     assert torch.equal(most, expected.values)
     assert torch.equal(place, (values == most.unsqueeze(dim)).int().argmax(dim))

@@ -27,9 +27,10 @@ def match_and_loss(offsets, logits, start, boxes, labels):
 
 def loss_of(logits, labels):
     """The loss where the offsets are right."""
-    boxes = anchors()[None, : labels.shape[1]]
-    said = Predictions(torch.zeros_like(boxes), logits)
-    return MultiBoxLoss()(said, Assigned(boxes, labels, boxes), BoxCoder(), boxes[0])
+    start = anchors()[: labels.shape[1]]
+    found = torch.arange(len(start)).where(labels >= 0, labels)
+    said = Predictions(torch.zeros_like(start)[None], logits)
+    return MultiBoxLoss()(said, Assigned(found, labels, start[None], start), BoxCoder(), start)
 
 
 def random_batch(seed, pictures=4, dtype=torch.float64, device="cpu"):

@@ -27,7 +27,8 @@ def random_batch(pictures=3):
     logits = 2 * torch.randn(pictures, len(ANCHORS), CLASSES + 1, dtype=torch.float64)
     offsets = torch.randn(pictures, len(ANCHORS), 4, dtype=torch.float64)
     said = Predictions(offsets.requires_grad_(), logits.requires_grad_())
-    return said, Assigned(boxes, labels, boxes)
+    found = torch.arange(len(ANCHORS)).where(labels >= 0, labels)  # each has an object of its own
+    return said, Assigned(found, labels, boxes, ANCHORS)
 
 
 def literal(said: Predictions, assigned: Assigned, examples: int) -> dict[str, torch.Tensor]:
@@ -82,7 +83,8 @@ def test_where_examples_run_short_the_undecided_are_left_out():
     said = Predictions(torch.zeros(1, 3, 4), torch.zeros(1, 3, 3))
     labels = torch.tensor([[0, UNDECIDED, NOTHING]])
     start = ANCHORS[:3].float()
-    losses = OHEM(3)(said, Assigned(start[None], labels, start[None]), CODER, start)
+    assigned = Assigned(labels, labels, start[None], start)  # the first anchor is its object
+    losses = OHEM(3)(said, assigned, CODER, start)
     assert losses["classification"].item() == pytest.approx(torch.log(torch.tensor(3.0)).item())
     assert losses["bbox_regression"] == 0
 

@@ -302,7 +302,8 @@ def test_a_picture_without_regions_costs_nothing() -> None:
     regions = torch.zeros(1, 5, 4, dtype=torch.float64)
     said = regions_said(regions, 3)
     labels = torch.full((1, 5), UNDECIDED)
-    found = FastRCNNLoss()(said, Assigned(regions, labels, regions), TENS, regions)
+    assigned = Assigned(labels, labels, regions, regions)
+    found = FastRCNNLoss()(said, assigned, TENS, regions)
     assert [value.item() for value in found.values()] == [0.0, 0.0]
     gradients = torch.autograd.grad(sum(found.values()), said[:2])
     assert all((gradient == 0).all() for gradient in gradients)

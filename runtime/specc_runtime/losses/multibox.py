@@ -39,8 +39,9 @@ class MultiBoxLoss(PerObject, Softmax):
         weights = self._weights(class_loss, labels)
         with torch.no_grad():
             # Anchors without an object are to say what they say: that has no loss, and no gradient.
-            encoded = coder.encode(assigned.boxes, anchors)
-            wanted = stored(torch.where((labels >= 0)[..., None], encoded, offsets))
+            measures = assigned.each(coder.measures(assigned.objects))
+            wanted = coder.offsets(measures, anchors)
+            wanted = stored(torch.where((labels >= 0)[..., None], wanted, offsets))
         return {
             "bbox_regression": F.smooth_l1_loss(offsets, wanted, reduction="sum") / total,
             "classification": (class_loss * weights).sum() / total,

@@ -69,5 +69,5 @@ def _objects(dataset: Dataset, size: tuple[int, int]) -> tuple[Tensor, np.ndarra
 
 def _best_overlaps(anchors: Tensor, boxes: Tensor) -> Tensor:
     """The best IoU (N,) of boxes (N, 4) with any of the anchors (A, 4)."""
-    parts = [iou(part, anchors).nan_to_num_().amax(dim=1) for part in torch.split(boxes, _TOGETHER)]
+    parts = [iou(part, anchors).amax(dim=1) for part in torch.split(boxes, _TOGETHER)]
     return torch.cat([*parts, boxes.new_zeros(0)])

@@ -106,7 +106,7 @@ def _choices(boxes: torch.Tensor, truth: Annotation) -> list[int | None]:
     """The object that each of the boxes (N, 4), best first, stands for."""
     if not len(truth.boxes):
         return [None] * len(boxes)
-    overlaps = iou(boxes.float(), torch.from_numpy(truth.boxes).float()).nan_to_num_()  # pyright: ignore[reportUnknownMemberType]
+    overlaps = iou(boxes.float(), torch.from_numpy(truth.boxes).float())  # pyright: ignore[reportUnknownMemberType]
     chosen: list[int | None] = []
     for row in overlaps:
         best = int(row.argmax())
