@@ -7,8 +7,8 @@ same is checked first. `ssd300` has the outputs of 21 classes, most of them back
 network's are; `ssd300_untrained` those of a network that is sure of nothing, so that every class has
 as many candidates as are let in. `retinanet` has five maps of 800 x 800 and 91 classes. Boxes lie
 anywhere there, so that among the best enough stay. In `crowded` they lie on 20 objects of a picture,
-dozens on each: all candidates are compared, and less is gained. A ratio above one says that ours is the
-faster one.
+dozens on each: more candidates are compared, and less is gained. A ratio above one says that ours is
+the faster one.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from specc_runtime.matching import NOTHING
 from specc_runtime.predictions import take
+from specc_runtime.sparse import top_above
 from specc_runtime.suppression import first_survivors
 
 Scores = Callable[[Tensor], Tensor]
@@ -54,13 +55,20 @@ class Pairs(NamedTuple):
         Their anchors are among the `most` whose best class is best: only those are looked at. The
         first anchor's position is `start`.
         """
-        few = min(most, busiest(best > least))
-        anchors = start + best.topk(few, sorted=False).indices
-        of_classes = scores(anchors)
+        likely, at = top_above(best, least, most)
+        anchors = start + at
+        of_classes = scores(anchors) * (likely > 0)[..., None]
         classes = of_classes.shape[2]
-        top, at = of_classes.flatten(1).topk(min(most, few * classes), sorted=False)
+        top, at = top_above(of_classes.flatten(1), least, most)
         anchors = anchors.gather(1, at.div(classes, rounding_mode="floor"))
-        return cls(torch.where(top > least, top, 0.0), anchors, at % classes)
+        return cls(top, anchors, at % classes)
+
+    def first(self, most: int) -> "Pairs":
+        """The `most` with the best scores, best first."""
+        top, at = top_above(self.scores, 0.0, most)
+        scores, order = top.sort(dim=1, descending=True)
+        at = at.gather(1, order)
+        return Pairs(scores, self.anchors.gather(1, at), self.labels.gather(1, at))
 
 
 class Selection(ABC):
@@ -92,15 +100,19 @@ class Selection(ABC):
     ) -> Detections:
         """Choose among anchors whose best class scores `best` (B, A), or anything up to `score`.
 
-        The best pairs of all suffice if enough of them stay. If not, all that may compete do.
+        The best pairs of all suffice if enough of them stay. If not, more are looked at, and then all
+        that compete.
         """
         few = min(2 * self.keep, self.limit)
         likely = Pairs.best(best, scores, self.score, few)
-        found = self._suppress(likely, boxes)
-        complete = (found.counts == self.keep) | (likely.scores == 0).any(dim=1)
-        if likely.scores.shape[1] < few or bool(complete.all()):
+        found, complete = self._suppress(likely, few, boxes)
+        if complete:
             return found
-        return self._suppress(self.competing(best, scores, levels), boxes)
+        competing = self.competing(best, scores, levels)
+        found, complete = self._suppress(competing, 3 * few, boxes)
+        if complete:
+            return found
+        return self._suppress(competing, competing.scores.shape[1], boxes)[0]
 
     @property
     @abstractmethod
@@ -111,13 +123,14 @@ class Selection(ABC):
     def competing(self, best: Tensor, scores: Scores, levels: Sequence[int]) -> Pairs:
         """All pairs that compete."""
 
-    def _suppress(self, pairs: Pairs, boxes: Boxes) -> Detections:
-        """What greedy suppression within classes leaves of pairs."""
-        scores, order = pairs.scores.topk(busiest(pairs.scores > 0))
-        labels = pairs.labels.gather(1, order)
-        candidates = boxes(pairs.anchors.gather(1, order), labels)
+    def _suppress(self, pairs: Pairs, most: int, boxes: Boxes) -> tuple[Detections, bool]:
+        """What suppression within classes leaves of the `most` best pairs; whether it is all there is."""
+        scores, anchors, labels = pairs.first(most)
+        candidates = boxes(anchors, labels)
         kept = first_survivors(candidates, labels, scores > 0, self.iou, self.keep)
-        return _best(candidates, torch.where(kept, scores, 0.0), labels, self.keep)
+        found = _best(candidates, torch.where(kept, scores, 0.0), labels, self.keep)
+        complete = (found.counts == self.keep) | (scores[:, -1] == 0)
+        return found, scores.shape[1] < most or bool(complete.all())
 
 
 @dataclass(frozen=True)
@@ -140,12 +153,14 @@ class NMS(Selection):
     def competing(self, best: Tensor, scores: Scores, levels: Sequence[int]) -> Pairs:
         """The best pairs of each class; `levels` is not looked at: a class competes across maps."""
         del levels
-        few = best.topk(busiest(best > self.score), sorted=False).indices
-        of_classes = scores(few).mT
-        top, at = of_classes.topk(min(self.per_class, few.shape[1]), sorted=False)
-        labels = torch.arange(len(of_classes[0]), device=few.device)[:, None].expand_as(at)
-        top = torch.where(top > self.score, top, 0.0)
-        return Pairs(top.flatten(1), few.gather(1, at.flatten(1)), labels.flatten(1))
+        likely, anchors = top_above(best, self.score, best.shape[1])
+        of_classes = (scores(anchors) * (likely > 0)[..., None]).mT
+        top, at = (
+            value.view(*of_classes.shape[:2], -1)
+            for value in top_above(of_classes.flatten(0, 1), self.score, self.per_class)
+        )
+        labels = torch.arange(at.shape[1], device=at.device)[:, None].expand_as(at)
+        return Pairs(top.flatten(1), anchors.gather(1, at.flatten(1)), labels.flatten(1))
 
 
 @dataclass(frozen=True)
@@ -195,11 +210,6 @@ class TopNMS(Selection):
         """The best pairs; `levels` is not looked at."""
         del levels
         return Pairs.best(best, scores, self.score, self.best)
-
-
-def busiest(chosen: Tensor) -> int:
-    """How many of (B, n) are chosen where most are, at least 1. The host waits for it."""
-    return max(1, int(chosen.sum(dim=1).max()))
 
 
 def _split(values: Tensor, levels: Sequence[int]) -> Iterator[tuple[int, Tensor]]:

@@ -1,16 +1,18 @@
 """Greedy suppression in many pictures at once: a box goes if a better one that stays overlaps it.
 
-Literally that is a loop from the best box to the worst. Here it takes a few steps for all together.
+Literally that is a loop from the best box to the worst. Here all classes of all pictures take their next
+few boxes at a time, and each time fewer are left.
 """
 
 import torch
 from torch import Tensor
 
 from specc_runtime.boxes import iou
-from specc_runtime.sparse import are_few, true_at
 
-PART = 128
-"""How many boxes of a picture are settled at once."""
+FEW, MANY = 5, 32
+"""How many boxes of each class are settled at once, at least and at most."""
+PAIRS = 2**15
+"""How many pairs of boxes are compared at once, where that is between the two."""
 
 
 def first_survivors(
@@ -18,69 +20,55 @@ def first_survivors(
 ) -> Tensor:
     """Which of the boxes (R, k, 4), each row sorted best first, suppression within labels keeps.
 
-    Of a row's answer (R, k) the first `enough` that are kept count, and what follows does not. So a
-    part of the boxes at a time is compared with those few, and nothing is where they are complete.
+    Of a row's answer (R, k) the first `enough` that are kept count, and what follows does not.
     """
-    kept = valid.clone()
-    places = torch.arange(valid.shape[1], device=valid.device)
-    most = 0
-    for start in range(0, valid.shape[1], PART):
-        earlier = kept[:, :start] * (start - places[:start])
-        first = earlier.topk(min(enough, most)).indices
-        part = places[start : start + PART]
-        pool = torch.cat((first, part.expand(len(first), -1)), dim=1)
-        kept[:, part] = _settle(
-            boxes.gather(1, pool[..., None].expand(-1, -1, 4)),
-            labels.gather(1, pool),
-            kept.gather(1, pool),
-            first.shape[1],
-            threshold,
-        )
-        counts = kept[:, : start + PART].sum(dim=1)
-        if bool((counts >= enough).all()):
-            break
-        most = int(counts.max())
+    kept = torch.zeros_like(valid)
+    left = valid.flatten().nonzero().squeeze(1)
+    rows = torch.arange(len(valid), device=valid.device)[:, None]
+    groups = (rows * (labels.max() + 1) + labels).flatten().index_select(0, left)
+    groups, order = groups.sort(stable=True)
+    left = left.index_select(0, order)
+    boxes = boxes.flatten(0, 1).index_select(0, left)
+    while len(left):
+        heads, own = _heads(groups)
+        rivals = boxes.index_select(0, heads.index_select(1, own).flatten())
+        overlap = (iou(boxes[:, None], rivals.view(len(heads), -1, 1, 4)) > threshold)[..., 0, 0]
+        stay = _settled(overlap[:, heads])
+        kept.view(-1)[left[torch.where(stay, heads, heads[0])]] = True
+        gone = (overlap & stay.index_select(1, own)).any(dim=0)
+        gone[heads] = True
+        gone |= (kept.cumsum(dim=1) >= enough).flatten().index_select(0, left)
+        rest = gone.logical_not_().nonzero().squeeze(1)
+        left, groups, boxes = (value.index_select(0, rest) for value in (left, groups, boxes))
     return kept
 
 
-def _settle(boxes: Tensor, labels: Tensor, valid: Tensor, first: int, threshold: float) -> Tensor:
+def _heads(groups: Tensor) -> tuple[Tensor, Tensor]:
+    """Where the first boxes (n, G) of each group are, and which group each box (N,) is of.
+
+    `groups` (N,) is sorted. A group of fewer boxes has its first one again.
+    """
+    begins = torch.cat((groups.new_ones(1, dtype=torch.bool), groups[1:] != groups[:-1]))
+    start = begins.nonzero().squeeze(1)
+    sizes = start.diff(append=start.new_full((1,), len(groups)))
+    most = min(max(FEW, PAIRS // len(groups)), MANY)
+    place = torch.arange(most, device=groups.device)[:, None]
+    return start + torch.where(place < sizes, place, 0), begins.cumsum(0) - 1
+
+
+def _settled(overlap: Tensor) -> Tensor:
     """Greedy suppression as a fixed point: Zheng et al., Cluster-NMS, 2020, section 3.3.
 
-    Of the boxes (R, n, 4) that are `valid` (R, n) the `first` ones stay. Which of the others do,
-    (R, n - first)? Each unless a better, earlier one that stays overlaps it. Starting from all, each
-    round settles at least one more link of every chain of overlaps, so n rounds always suffice; few
-    are needed.
+    Which of a group's boxes (n, G), best first, stay, where `overlap` (n, n, G) says which overlap which?
+    Each unless a better one that stays overlaps it. Starting from all, each round settles at least one
+    more link of every chain of overlaps, so n rounds always suffice; few are needed.
     """
-    better, worse = torch.where(valid, labels, -1), torch.where(valid, labels, -2)[:, first:]
-    rivals = (better[..., None] == worse[:, None]).triu_(diagonal=1 - first)
-    better, worse = _overlaps(boxes, rivals, threshold)
-    valid = valid.flatten()
-    keep = valid
-    for _ in range(boxes.shape[1]):
-        beaten = torch.zeros_like(valid, dtype=torch.int32).index_add_(0, worse, keep[better].int())
-        settled = valid & (beaten == 0)
+    place = torch.arange(len(overlap), device=overlap.device)
+    beaten = overlap & (place[:, None] < place)[..., None]
+    keep = torch.ones_like(overlap[0])
+    for _ in overlap:
+        settled = ~(beaten & keep[:, None]).any(dim=0)
         if torch.equal(settled, keep):
             break
         keep = settled
-    return keep.view(boxes.shape[:2])[:, first:]
-
-
-def _overlaps(boxes: Tensor, rivals: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
-    """Which of all pictures' boxes (R, n, 4), numbered through, overlap which, (P,) and (P,).
-
-    Only `rivals` (R, n, m), pairs of a box and one of the last m, count. On a CPU, where they are few,
-    no others are looked at.
-    """
-    _, count, others = rivals.shape
-
-    def numbered(at: Tensor) -> tuple[Tensor, Tensor]:
-        better = at.div(others, rounding_mode="floor")
-        picture = better.div(count, rounding_mode="floor")
-        return better, (picture + 1) * count - others + at % others
-
-    if rivals.is_cpu and are_few(int(rivals.count_nonzero()), rivals.numel()):
-        better, worse = numbered(true_at(rivals.flatten()))
-        first, second = (boxes.flatten(0, 1).index_select(0, at)[:, None] for at in (better, worse))
-        overlap = iou(first, second).flatten() > threshold
-        return better[overlap], worse[overlap]
-    return numbered(true_at((rivals & (iou(boxes, boxes[:, -others:]) > threshold)).flatten()))
+    return keep

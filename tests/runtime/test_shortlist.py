@@ -145,13 +145,14 @@ def test_the_best_scores_are_exact_above_what_is_asked(kind, least):
     assert (found[~above] <= least + 1e-12).all()
 
 
-def test_where_the_best_cover_each_other_the_others_are_settled_too():
-    # The 30 best lie on one another, so twice what is kept does not suffice.
+@pytest.mark.parametrize("best", [30, 70])
+def test_where_the_best_cover_each_other_the_others_are_settled_too(best):
+    # They lie on one another, so two times what is kept does not suffice, nor six times.
     torch.manual_seed(0)
-    corner = torch.cat((torch.rand(30, 2), torch.rand(60, 2) * 500), dim=0)
-    boxes, scores = torch.cat((corner, corner + 20), dim=1), torch.linspace(0.9, 0.1, 90)
+    corner = torch.cat((torch.rand(best, 2), torch.rand(60, 2) * 500), dim=0)
+    boxes, scores = torch.cat((corner, corner + 20), dim=1), torch.linspace(0.9, 0.1, best + 60)
     expected = nms(boxes, scores, 0.45)[:10]
-    assert expected[1] >= 30
+    assert expected[1] >= best
     for select in (NMS(keep=10), LevelNMS(keep=10, iou=0.45), TopNMS(keep=10, iou=0.45)):
-        found = select(boxes[None], scores[None, :, None], (90,))
+        found = select(boxes[None], scores[None, :, None], (best + 60,))
         assert torch.equal(found.boxes[0], boxes[expected])

@@ -19,9 +19,10 @@ def crowds(pictures, objects, count):
 
 @pytest.mark.parametrize("objects", [1, 5, 300])
 @pytest.mark.parametrize("classes", [1, 3, 50])
-@pytest.mark.parametrize("part", [16, 128, 10_000])
-def test_equals_torchvisions(objects, classes, part, monkeypatch):
-    monkeypatch.setattr(suppression, "PART", part)
+@pytest.mark.parametrize(("few", "many"), [(1, 1), (5, 32), (600, 600)])
+def test_equals_torchvisions(objects, classes, few, many, monkeypatch):
+    monkeypatch.setattr(suppression, "FEW", few)
+    monkeypatch.setattr(suppression, "MANY", many)
     torch.manual_seed(objects + classes)
     boxes, labels = crowds(3, objects, 500), torch.randint(classes, (3, 500))
     scores = torch.linspace(1, 0.01, 500, dtype=torch.float64)
@@ -35,7 +36,8 @@ def test_equals_torchvisions(objects, classes, part, monkeypatch):
 
 @pytest.mark.parametrize("enough", [1, 20, 60])
 def test_the_first_that_stay_do_not_depend_on_how_many_are_asked_for(enough, monkeypatch):
-    monkeypatch.setattr(suppression, "PART", 16)
+    monkeypatch.setattr(suppression, "FEW", 2)
+    monkeypatch.setattr(suppression, "PAIRS", 2000)
     torch.manual_seed(0)
     boxes, labels = crowds(3, 30, 500), torch.randint(4, (3, 500))
     valid = torch.ones(3, 500, dtype=torch.bool)
