@@ -24,7 +24,8 @@ class L2Norm(nn.Module):
         self.weight = nn.Parameter(torch.full((num_features,), float(scale)))
 
     def forward(self, x: Tensor) -> Tensor:
-        return functional.normalize(x, dim=1, eps=self.eps) * self.weight[:, None, None]
+        y = functional.normalize(x, dim=1, eps=self.eps) * self.weight[:, None, None]
+        return y.to(x.dtype)
 
 
 def per_box(x: Tensor, columns: int) -> Tensor:

@@ -1,7 +1,7 @@
 """SSDLite on MobileNetV3.
 
-Sandler et al., MobileNetV2, CVPR 2018, section 6.2; Howard et al., Searching for MobileNetV3,
-ICCV 2019, section 6.3.
+Sandler et al., MobileNetV2, CVPR 2018, section 6.2; Howard et al., Searching for MobileNetV3, ICCV
+2019, section 6.3.
 
 Emitted by specc from specs/ssdlite320_mobilenet_v3.yaml: change the spec, not this file.
 

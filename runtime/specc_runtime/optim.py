@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.optim.sgd import sgd
 
 from specc_runtime.recipe import Recipe
 
@@ -39,11 +40,42 @@ def build_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer
         for parameter in parameters:
             optimizer.state[parameter]["step"] = parameter.new_zeros((), dtype=torch.float32)
     else:
-        optimizer = torch.optim.SGD(groups, lr=rate, momentum=momentum, fused=True)
+        optimizer = _SGD(groups, lr=rate, momentum=momentum, fused=True)
         names = ("momentum_buffer",) if momentum else ()
     for parameter in parameters:
         optimizer.state[parameter] |= {name: torch.zeros_like(parameter) for name in names}
     return optimizer
+
+
+class _SGD(torch.optim.SGD):
+    """PyTorch's, fused, which gets to see tensors as they lie in memory.
+
+    On a CPU its kernel first copies each gradient that is not contiguous, as with channels last, and
+    then reads the gradient itself.
+    """
+
+    OPTIONS = ("lr", "momentum", "dampening", "weight_decay", "nesterov", "maximize")
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Update what has a gradient."""
+        for group in self.param_groups:
+            trained = [p for p in group["params"] if p.grad is not None]
+            kept = [self.state[p]["momentum_buffer"] for p in trained if group["momentum"]]
+            sgd(
+                _as_they_lie(trained),
+                _as_they_lie([p.grad for p in trained]),
+                _as_they_lie(kept),
+                fused=True,
+                found_inf=getattr(self, "found_inf", None),
+                **{name: group[name] for name in self.OPTIONS},
+            )
+
+
+def _as_they_lie(tensors: list[Tensor]) -> list[Any]:
+    """Views of tensors, of which those that are channels last have their axes in the order of memory."""
+    layout = torch.channels_last
+    return [t.movedim(1, -1) if t.is_contiguous(memory_format=layout) else t for t in tensors]
 
 
 def learning_rate(recipe: Recipe, step: int, total: int) -> float:

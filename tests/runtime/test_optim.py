@@ -25,9 +25,9 @@ def network() -> nn.Module:
     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 2, 1))
 
 
-def step(module: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+def step(module: nn.Sequential, optimizer: torch.optim.Optimizer) -> None:
     optimizer.zero_grad()
-    module(torch.ones(2, 3, 8, 8)).square().sum().backward()
+    module(torch.ones(2, 3, 8, 8).to(module[0].weight)).square().sum().backward()
     optimizer.step()
 
 
@@ -74,6 +74,29 @@ def test_all_groups_get_the_rate():
     optimizer = build_optimizer(network(), Recipe())
     set_learning_rate(optimizer, 0.125)
     assert [group["lr"] for group in optimizer.param_groups] == [0.125, 0.125]
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_sgd_in_any_layout_is_pytorch_s_own(momentum):
+    recipe = Recipe(lr=0.01, momentum=momentum, weight_decay=0.1)
+    plain, last = network().double(), network().double().to(memory_format=torch.channels_last)
+    reference = torch.optim.SGD(parameter_groups(plain, 0.1), lr=0.01, momentum=momentum)
+    optimizer = build_optimizer(last, recipe)
+    for _ in range(4):
+        step(plain, reference)
+        step(last, optimizer)
+    for ours, theirs in zip(last.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+
+
+def test_sgd_copies_no_gradient():
+    module = network().to(memory_format=torch.channels_last)
+    optimizer = build_optimizer(module, Recipe())
+    step(module, optimizer)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as seen:
+        optimizer.step()
+    names = {event.name for event in seen.events()}
+    assert "aten::_fused_sgd_" in names and "aten::copy_" not in names
 
 
 @pytest.mark.parametrize("kind", ["sgd", "adamw"])

@@ -93,3 +93,14 @@ def test_runs_on_fake_tensors():
 def test_stages_are_the_whole(meta):
     images = torch.empty(1, 3, 300, 300, device="meta")
     assert shapes(meta.heads(meta.features(images))) == shapes(meta(images))
+
+
+def test_l2norm_under_autocast_hands_on_the_type_that_it_takes():
+    norm = emitted("ssd300_vgg").L2Norm(8, scale=20)
+    torch.nn.init.uniform_(norm.weight, 10, 30)
+    x = torch.randn(2, 8, 5, 5).bfloat16()
+    with torch.autocast("cpu", torch.bfloat16):
+        found = norm(x)
+    exact = torch.nn.functional.normalize(x, dim=1) * norm.weight[:, None, None]
+    assert exact.dtype == torch.float32
+    assert found.dtype == torch.bfloat16 and torch.equal(found, exact.bfloat16())
