@@ -1,7 +1,7 @@
 """A network with what surrounds it: images in, losses or detections out."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +35,9 @@ class Detector(nn.Module):
     Weights are the network's alone: save and load `detector.network`. Anchors and the input's
     normalisation are buffers that follow the device and are never saved.
     """
+
+    varies: ClassVar[bool] = False
+    """Whether sizes within a step depend on what is found."""
 
     anchors: Tensor
     mean: Tensor

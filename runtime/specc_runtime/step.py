@@ -7,6 +7,7 @@ each takes the same step: they add up what they found, and end with the same num
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple, cast
 
 import torch
@@ -212,11 +213,14 @@ class Stepper:
         """`_forward`, compiled; on a GPU captured as CUDA graphs, where one call starts all kernels.
 
         A graph writes where it wrote before. So losses are copied, and a batch in parts, whose
-        gradients are to add up, is computed without graphs, as are norms that wait for other ranks.
+        gradients are to add up, is computed without graphs, as are norms that wait for other ranks, and
+        what `varies` in size, which would be captured anew for each.
         """
-        plain = torch.compile(self._forward, dynamic=False)
-        captured = torch.compile(self._forward, dynamic=False, mode="reduce-overhead")
-        may_capture = self.device.type == "cuda" and not self.recipe.sync_norms
+        compiled = partial(torch.compile, self._forward, fullgraph=True, dynamic=False)
+        plain, captured = compiled(), compiled(mode="reduce-overhead")
+        may_capture = self.device.type == "cuda" and not (
+            self.recipe.sync_norms or self.detector.varies
+        )
 
         def run(images: Tensor, boxes: Tensor, labels: Tensor) -> dict[str, Tensor]:
             if not may_capture or self.parts > 1:
@@ -241,6 +245,7 @@ class Stepper:
             raise OutOfMemory("out of memory with one image at a time: choose a smaller input")
         self.parts = min(self.parts * 2, images)
         if self.device.type == "cuda":
+            torch.compiler.reset()  # captured graphs keep the memory that they write to
             torch.cuda.empty_cache()
         self._say(
             f"out of memory: from now on {images} images are computed in {self.parts} parts; "

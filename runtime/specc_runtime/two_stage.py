@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -58,6 +58,8 @@ class TwoStageDetector(Detector):
     training some of them are drawn, so the network's stages run one by one, and what is drawn is put
     in the regions' place. No gradient flows through them.
     """
+
+    varies: ClassVar[bool] = True
 
     def __init__(self, network: nn.Module, literal: dict[str, Any], num_classes: int) -> None:
         super().__init__(network, literal, num_classes)

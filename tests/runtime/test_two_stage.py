@@ -223,3 +223,28 @@ def test_a_step_follows_from_seed_and_step_alone() -> None:
         torch.rand(len(found) + 1)
         found += read([step(of, 0, number, 0.01)])
     assert found[0] == found[1] != found[2]
+
+
+def test_steps_compile_once_whatever_is_proposed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one graph, although how many boxes stay changes from step to step; to the same losses."""
+    graphs: list[object] = []
+
+    def noted(graph: torch.fx.GraphModule, inputs: object) -> torch.fx.GraphModule:
+        graphs.append(inputs)
+        return graph
+
+    compiler = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda f, **how: compiler(f, backend=noted, **how))
+    images, boxes, labels = pictures()
+    taken = []
+    for way in ("always", "never"):
+        torch.manual_seed(0)
+        recipe = replace(RECIPE, compile=way, lr=0.01)
+        step = Stepper(model.load(LIGHT).build(3), recipe, lambda text: None)
+        batches = [
+            Batch(turned.byte(), boxes.float(), labels, labels > 9, labels[:, :2], labels[:, 0])
+            for turned in (images, images.flip(1), 255 - images)
+        ]
+        taken.append(read([step(of, 0, number, 0.01) for number, of in enumerate(batches)]))
+    assert len(graphs) == 1
+    assert taken[0] == [pytest.approx(losses, rel=1e-5) for losses in taken[1]]
