@@ -17,7 +17,6 @@ import argparse
 import multiprocessing
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -68,7 +67,7 @@ def theirs(dataset: Dataset, recipe: Recipe) -> Step:
             multiprocessing_context="fork",
         )
     )
-    take = peer.training(network, recipe, torch.device("cpu"))
+    take = peer.training(network, recipe, choose())
     return lambda: take(*next(batches))
 
 
@@ -88,11 +87,9 @@ def work(make: Callable[[Dataset, Recipe], Step], options, pipe: Connection) -> 
     torch.manual_seed(0)
     recipe = Recipe(batch=options.batch, workers=options.workers, ema=None, lr=1e-4)
     step = make(open_dataset(options.data, options.split), recipe)
+    watch = Stopwatch(choose())
     while steps := pipe.recv():
-        start = time.perf_counter()
-        for _ in range(steps):
-            step()
-        pipe.send(time.perf_counter() - start)
+        pipe.send(watch.time(lambda steps=steps: [step() for _ in range(steps)]))
 
 
 class Loop:
@@ -146,6 +143,7 @@ def main() -> None:
     report(
         {
             "model": "ssd300_vgg",
+            "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
             "batch": options.batch,
             "precision": "bf16",
             "threads": torch.get_num_threads(),

@@ -80,7 +80,7 @@ def test_a_damaged_one_falls_back_to_the_one_before_with_a_warning(tmp_path, nam
 
 
 def test_without_any_there_is_a_clear_error(tmp_path):
-    with pytest.raises(CheckpointError, match="no checkpoint to go on from"):
+    with pytest.raises(CheckpointError, match="no checkpoint to go on from: begin the run again"):
         checkpoint.load_last(tmp_path)
 
 

@@ -185,7 +185,17 @@ def test_verify_names_the_layer_that_does_not_run(network, capsys):
         (["--help"], 0, "usage:"),
         (["fly"], 2, "usage:"),
         (["train"], 2, "give MODEL and --data, or --resume RUN"),
-        (["train", "x.py", "--resume", "y"], 2, "takes model and recipe from the run"),
+        (["train", "x.py", "--resume", "y"], 2, "takes model, weights, recipe and splits from"),
+        (["train", "--split", "z", "--resume", "y"], 2, "takes model, weights, recipe and splits"),
+        (["train", "--val-split", "z", "--resume", "y"], 2, "recipe and splits from the run"),
+        (["train", "x.py"], 2, "give --data, the folder of a data set: `specc synth shapes`"),
+        (["train", "x.py", "--data", "y", "--epochs", "2"], 2, "are written as epochs=20"),
+        (["lr-find", "x.py", "--data", "y", "--lr", "2"], 2, "are written as epochs=20"),
+        (["bench", "x.py", "--epochs", "2"], 2, "are written as epochs=20"),
+        (["train", "x.py", "--data", "y", "lr", "=", "1"], 1, "write `lr=` and its value, without"),
+        (["predict", "x", "y", "--weights", "z", "-o", "o", "--score", "50"], 2, "from 0 to 1"),
+        (["predict", "x", "y", "--weights", "z", "-o", "o", "--score", "nan"], 2, "from 0 to 1"),
+        (["verify", str(TINY.with_suffix(""))], 1, f"no such file: did you mean {TINY}?"),
         (["train", "x.py", "--data", "y", "epoch=1"], 1, "did you mean `epochs`?"),
         (["train", "--resume", "/nowhere"], 1, "holds no run: there is no run.json"),
         (["verify", "x.py"], 1, "there is no such file"),
@@ -283,6 +293,20 @@ def test_a_signal_is_an_exit_code_and_from_python_an_exception(
     with pytest.raises(raised):
         api.train(TINY, data, tmp_path / "run")
     assert train([str(TINY), "--data", str(data), "-o", str(tmp_path / "run")]) == 128 + signal
+
+
+def test_a_run_in_place_of_its_model_is_pointed_to_it(run, data, capsys):
+    weights = ["--weights", str(run / "best.safetensors")]
+    assert evaluate([str(run), *weights, "--data", str(data)]) == 1
+    assert f"{run}: is a folder: did you mean {run / 'model.py'}?" in capsys.readouterr().err
+
+
+def test_a_spec_without_a_detector_is_named(data, tmp_path, capsys):
+    spec = str(ROOT / "specs/mobilenet_v3.yaml")
+    assert train([spec, "--data", str(data), "-o", str(tmp_path / "run")]) == 1
+    assert f"error: {spec}: no `detector:`, so there is no loss" in capsys.readouterr().err
+    assert evaluate([spec, "--data", str(data)]) == 1
+    assert f"error: {spec}: no `detector:`, so there is no loss" in capsys.readouterr().err
 
 
 def test_a_spec_is_compiled_first(tmp_path):

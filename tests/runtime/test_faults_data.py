@@ -103,7 +103,9 @@ def test_an_image_lost_that_is_scored_on_is_told_of(tmp_path, monkeypatch, capfd
 
 def test_too_many_lost_images_end_the_run_with_their_names(tmp_path, data, monkeypatch):
     losing(monkeypatch, sorted((data / "JPEGImages").glob("train_*"))[:6], at=2)
-    with pytest.raises(DataError, match=r"of the samples cannot be used(.|\n)*train_0000\d\.jpg"):
+    with pytest.raises(
+        DataError, match=r"of the \d+ samples cannot be used(.|\n)*train_0000\d\.jpg"
+    ):
         start(job(tmp_path / "run", data))
 
 

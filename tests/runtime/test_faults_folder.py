@@ -171,7 +171,9 @@ def test_what_no_run_records_is_said(tmp_path, key, value):
     run.write({}, RECIPE, [], {"data": DATA, "weights": None})
     about = run.read()
     run.about.write_text(json.dumps({**about, key: value}))
-    with pytest.raises(RunError, match=r"run\.json: damaged: it lacks what every run records"):
+    with pytest.raises(
+        RunError, match=r"run\.json: .*lacks .* Begin the run again, in another folder"
+    ):
         run.read()
 
 

@@ -104,8 +104,11 @@ def test_files_that_cannot_be_read_cost_themselves_alone(detector, dataset, vide
     for name in ("03.png", "09.png", "broken.mp4"):
         (mixed / name).write_bytes(b"nothing of the kind")
     (mixed / video.name).write_bytes(video.read_bytes())
-    with pytest.raises(UnreadableImage, match=r"3 of 14 files .*: 03\.png: .*, 09\.png: .*broken"):
+    with pytest.raises(
+        UnreadableImage, match=r"3 of 14 files .*: 03\.png: .*, 09\.png: .*broken"
+    ) as error:
         predict(detector, dataset.classes, [mixed], output)
+    assert str(error.value).endswith(f"; what was found on the others is in {output}")
     told = json.loads((output / "detections.json").read_text())
     assert [one["image"] for one in told[:-1]] == [str(mixed / name) for name in good]
     assert [one["height"] for one in told[:-1]] == [200 + int(name[:2]) for name in good]

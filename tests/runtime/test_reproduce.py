@@ -99,7 +99,7 @@ def test_what_differs_is_said(copy, tmp_path, capsys, tamper, told):
 
 def test_other_weights_or_data_to_begin_with_are_refused(copy, tmp_path, capsys):
     about = copy.read()
-    for key, told in (("weights", "no longer the weights that"), ("fingerprints", "has changed")):
+    for key, told in (("weights", "not the weights that"), ("fingerprints", "has changed")):
         changed = {"weights": {**about["weights"], "sha256": "0"}, "fingerprints": {"train": "0"}}
         copy.about.write_text(json.dumps({**about, key: changed[key]}))
         assert reproduce([str(copy.path), "-o", str(tmp_path / "again")]) == 1
@@ -107,8 +107,46 @@ def test_other_weights_or_data_to_begin_with_are_refused(copy, tmp_path, capsys)
     assert not (tmp_path / "again").exists()
 
 
+def test_weights_that_have_moved_are_looked_for_where_they_are_said_to_be(copy, tmp_path, capsys):
+    about = copy.read()
+    before, moved = Path(about["weights"]["path"]), tmp_path / "moved.safetensors"
+    shutil.copyfile(before, moved)
+    gone = tmp_path / "gone.safetensors"
+    recorded = {**about["weights"], "path": str(gone)}
+    copy.about.write_text(json.dumps({**about, "weights": recorded}))
+    again = [str(copy.path), "-o", str(tmp_path / "again")]
+    for given, told in (
+        ([], f"are no longer at {gone}: say where with --weights"),
+        (["--weights", str(gone)], f"are not at {gone}: say where with --weights"),
+        (
+            ["--weights", str(copy.best)],
+            f"{copy.best}: not the weights that {copy.path} began with",
+        ),
+    ):
+        assert reproduce([*again, *given]) == 1
+        assert told in capsys.readouterr().err
+    assert not (tmp_path / "again").exists()
+    assert reproduce([*again, "--weights", str(moved)]) == 0
+    assert Run(tmp_path / "again").read()["weights"]["path"] == str(moved)
+
+
+def test_weights_are_refused_for_a_run_that_began_without(run, tmp_path, capsys):
+    first = run.path.parent / "first"
+    given = ["-o", str(tmp_path / "again"), "--weights", str(run.best)]
+    assert reproduce([str(first), *given]) == 1
+    assert "began without weights: leave --weights out" in capsys.readouterr().err
+
+
 def test_a_run_without_an_end_cannot_be_compared(copy, capsys):
     copy.last.unlink()
+    assert reproduce([str(copy.path)]) == 1
+    assert "--resume it first" in capsys.readouterr().err
+
+
+def test_a_run_that_was_stopped_cannot_be_compared(copy, capsys):
+    lines = copy.metrics.read_text().splitlines(keepends=True)
+    end = max(json.loads(line)["step"] for line in lines)
+    copy.metrics.write_text("".join(line for line in lines if json.loads(line)["step"] < end))
     assert reproduce([str(copy.path)]) == 1
     assert "--resume it first" in capsys.readouterr().err
 

@@ -141,6 +141,32 @@ def test_a_run_stopped_at_the_end_of_an_epoch_is_scored_when_it_resumes(tmp_path
     assert len(steps) == 3
 
 
+def test_a_run_that_is_behind_its_new_end_is_refused(tmp_path):
+    trainer(tmp_path, replace(RECIPE, epochs=2)).fit()
+    with pytest.raises(CheckpointError, match="has come to step 8, and would end at 4: give more"):
+        trainer(tmp_path, replace(RECIPE, epochs=1)).resume()
+
+
+def test_a_run_at_its_end_says_so(tmp_path):
+    trainer(tmp_path, replace(RECIPE, epochs=1)).fit()
+    again = trainer(tmp_path, replace(RECIPE, epochs=1))
+    again.resume()
+    assert again.fit() == 0
+    assert again.log.shown.said == ["at its end, step 4: more `epochs` or `steps` make it longer"]
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.5])
+def test_momentum_may_change_but_not_begin_or_end(tmp_path, momentum):
+    run = trainer(tmp_path, replace(RECIPE, epochs=1, momentum=momentum))
+    run.fit()
+    other = 0.9 if momentum == 0.0 else 0.0
+    with pytest.raises(CheckpointError, match="`momentum` switched on or off"):
+        trainer(tmp_path, replace(RECIPE, momentum=other)).resume()
+    same_kind = trainer(tmp_path, replace(RECIPE, momentum=0.95 if momentum else 0.0))
+    same_kind.resume()
+    assert same_kind.step == run.step
+
+
 def test_resuming_with_another_seed_batch_or_average_is_refused(tmp_path):
     trainer(tmp_path, replace(RECIPE, epochs=1)).fit()
     with pytest.raises(CheckpointError, match="seed 5: it was 0"):

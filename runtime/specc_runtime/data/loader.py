@@ -106,8 +106,11 @@ class Loader:
                     self._dataset.quarantine(sample.index, sample.why)
                 if batch is not None:
                     yield batch
-        except (ConnectionError, EOFError) as error:
-            # It hung up before PyTorch, which asks whether it lives, could see that it does not.
+        except (ConnectionError, EOFError, RuntimeError) as error:
+            # It hung up before PyTorch, which asks whether it lives, could see that it does not. On a
+            # GPU that ends the thread which takes the batch into memory that the device can read.
+            if isinstance(error, RuntimeError) and "Pin memory thread exited" not in str(error):
+                raise
             raise RuntimeError(f"DataLoader worker died handing over a batch: {error}") from error
 
 

@@ -252,10 +252,31 @@ def test_data_yaml_that_is_no_yaml(tmp_path: Path) -> None:
 def test_what_is_no_data_set(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"describe it in a data\.yaml"):
         opened(tmp_path)
-    with pytest.raises(DataError, match="no such folder"):
+    with pytest.raises(
+        DataError, match=r"no such folder: give that of a data set, or its data\.yaml"
+    ):
         opened(tmp_path / "nowhere")
+    (tmp_path / "picture.jpg").touch()
+    with pytest.raises(DataError, match=r"picture\.jpg: no folder: give that of a data set"):
+        opened(tmp_path / "picture.jpg")
     with pytest.raises(DataError, match="no such file"):
         opened(tmp_path / "nowhere.yaml")
+
+
+@pytest.mark.parametrize(
+    ("kind", "split"),
+    [
+        ("coco", "{images: images, annotations: gone}"),
+        ("csv", "{images: images, annotations: gone}"),
+        ("voc", "{images: images, annotations: images, list: gone}"),
+    ],
+)
+def test_a_file_that_a_split_needs_is_named(tmp_path: Path, kind: str, split: str) -> None:
+    (tmp_path / "images").mkdir()
+    formats.put(tmp_path / "data.yaml", f"format: {kind}\ntrain: {split}\n")
+    with pytest.raises(DataError) as found:
+        opened(tmp_path)
+    assert str(found.value) == f"{tmp_path / 'gone'}: no such file or directory"
 
 
 def test_a_data_yaml_may_lie_elsewhere(tmp_path: Path) -> None:

@@ -78,6 +78,14 @@ def test_truncation_shows_when_decoding(tmp_path: Path, part: float) -> None:
         decode(path)
 
 
+@pytest.mark.parametrize("content", [b"", b"hello", b"GIF89a"])
+def test_what_is_no_image_is_called_so(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(content)
+    with pytest.raises(UnreadableImage, match=r"a\.jpg: neither JPEG nor PNG"):
+        decode(path)
+
+
 def test_damaged_headers_are_refused_or_read(tmp_path: Path) -> None:
     whole = with_exif(jpeg(picture(30, 50)), 6)
     path = tmp_path / "a.jpg"

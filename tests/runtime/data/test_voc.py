@@ -135,12 +135,27 @@ def test_missing_files_and_repeated_ids(folder: VocFolder) -> None:
 
 
 def test_too_many_left_out(folder: VocFolder) -> None:
-    for number in range(9):
-        folder.add(f"good{number}")
-    folder.add("bad", xml="<")
-    assert len(opened(folder, Limits(left_out=0.1))) == 9
-    with pytest.raises(DataError, match=r"10% of the samples(.|\n)*bad\.xml"):
-        opened(folder, Limits(left_out=0.09))
+    for number in range(38):
+        folder.add(f"good{number:02}")
+    folder.add("bad1", xml="<")
+    folder.add("bad2", xml="<")
+    assert len(opened(folder, Limits())) == 38
+    folder.list(*(f"good{number:02}" for number in range(37)), "bad1", "bad2")
+    with pytest.raises(
+        DataError, match=r"2 of the 39 samples cannot be used, and 5% or one may be(.|\n)*bad1\.xml"
+    ):
+        opened(folder, Limits())
+
+
+@pytest.mark.parametrize("good", [1, 3, 18])
+def test_one_left_out_is_borne_in_a_split_of_any_size(folder: VocFolder, good: int) -> None:
+    for number in range(good):
+        folder.add(f"good{number:02}")
+    folder.add("bad1", xml="<")
+    assert len(opened(folder, Limits())) == good
+    folder.add("bad2", xml="<")
+    with pytest.raises(DataError, match=f"2 of the {good + 2} samples cannot be used"):
+        opened(folder, Limits())
 
 
 def test_nothing_usable(folder: VocFolder) -> None:

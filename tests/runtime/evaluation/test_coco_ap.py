@@ -3,18 +3,22 @@
 import contextlib
 import io
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from specc_runtime.cli import train
+from specc_runtime.data import synth
 from specc_runtime.evaluation import Evaluator
 from specc_runtime.evaluation.coco_ap import coco_detections, coco_ground_truth
 
 from .random_scores import random_dataset, random_detections
 
 CLASSES = 3
+SSD = Path(__file__).parents[3] / "generated" / "ssd_light.py"
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -81,3 +85,14 @@ def test_absent_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ImportError, match="pip install faster-coco-eval"):
         Evaluator(dataset, "coco")
     Evaluator(dataset, "voc")
+
+
+def test_a_run_that_lacks_it_does_not_begin(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "faster_coco_eval", None)
+    synth.write(tmp_path, images=10, size=(64, 64))
+    asked = [str(SSD), "--data", str(tmp_path), "-o", str(tmp_path / "run"), "batch=2"]
+    assert train([*asked, "metric=coco"]) == 1
+    assert capsys.readouterr().err.startswith("error: metric `coco` needs faster-coco-eval: pip")
+    assert not (tmp_path / "run").exists()
