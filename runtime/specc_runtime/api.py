@@ -182,7 +182,8 @@ def generated(name: str | Path, folder: Path) -> Path:
 def emitted(name: str | Path) -> Emitted:
     """The detector of a generated file, or of a spec. Raises `ContractError`."""
     with tempfile.TemporaryDirectory() as folder:
-        return model.load(generated(name, Path(folder)))
+        file = generated(name, Path(folder))
+        return model.load(file, None if file == Path(name) else name)
 
 
 def trained(

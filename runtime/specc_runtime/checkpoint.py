@@ -115,7 +115,7 @@ def load_last(folder: Path) -> Checkpoint:
             return load(path)
         except CheckpointError as error:
             warnings.warn(f"checkpoint passed over: {error}", stacklevel=2)
-    raise CheckpointError(f"{folder}: no checkpoint to go on from")
+    raise CheckpointError(f"{folder}: no checkpoint to go on from: begin the run again")
 
 
 def _all(folder: Path) -> list[Path]:

@@ -14,9 +14,9 @@ from specc_runtime import api, cli_data, distributed, model, recipe
 from specc_runtime import reproduce as reproduction
 from specc_runtime.bench.measure import MODES
 from specc_runtime.bench.table import table
-from specc_runtime.command import command, parser_of
+from specc_runtime.command import command, parser_of, with_options
 from specc_runtime.evaluation import METRICS
-from specc_runtime.options import at_least
+from specc_runtime.options import at_least, part
 from specc_runtime.recipe import Recipe
 from specc_runtime.report import write_report
 from specc_runtime.verify import output_shapes
@@ -36,20 +36,24 @@ def train(argv: Sequence[str]) -> int:
     parser.add_argument("--weights", type=Path, help="safetensors file to start from")
     parser.add_argument("--resume", type=Path, metavar="RUN", help="run to go on with")
     parser.add_argument("options", nargs="*", metavar="name=value", help="recipe options")
-    args = parser.parse_intermixed_args(argv)
+    args = with_options(parser, argv)
     if args.model and "=" in args.model and not args.model.endswith((".py", ".yaml")):
         args.options.insert(0, args.model)
         args.model = None
     if args.resume:
-        if args.model or args.weights or args.recipe or args.output:
+        splits = [parser.get_default("split"), parser.get_default("val_split")]
+        other = args.model or args.weights or args.recipe or args.output
+        if other or [args.split, args.val_split] != splits:
             parser.error(
-                "--resume takes model and recipe from the run: give only name=value, and --data if "
-                "the data set has moved"
+                "--resume takes model, weights, recipe and splits from the run: give only name=value, "
+                "and --data if the data set has moved"
             )
         api.resume(args.resume, args.options, args.data)
         return 0
-    if not (args.model and args.data):
+    if not args.model:
         parser.error("give MODEL and --data, or --resume RUN")
+    if not args.data:
+        parser.error("give --data, the folder of a data set: `specc synth shapes` draws one")
     api.train(
         args.model,
         args.data,
@@ -69,9 +73,12 @@ def reproduce(argv: Sequence[str]) -> int:
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
     parser.add_argument("-o", "--output", type=Path, help="folder of the new run: RUN-again")
     parser.add_argument("--data", type=Path, help="where the data set has moved to")
+    parser.add_argument(
+        "--weights", type=Path, help="where the weights that it began with have moved to"
+    )
     args = parser.parse_args(argv)
     output = args.output or Path(f"{args.run}-again")
-    return reproduction.reproduce(args.run, output, args.data)
+    return reproduction.reproduce(args.run, output, args.data, args.weights)
 
 
 @command
@@ -112,7 +119,7 @@ def predict(argv: Sequence[str]) -> int:
     parser.add_argument("sources", nargs="+", type=Path, help="pictures, videos, folders of them")
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the results")
-    parser.add_argument("--score", type=float, default=0.5, help="least score to show")
+    parser.add_argument("--score", type=part, default=0.5, help="least score to show")
     parser.add_argument(
         "--coco",
         type=Path,
@@ -170,7 +177,7 @@ def lr_find(argv: Sequence[str]) -> int:
     parser.add_argument("--html", type=Path, help="page with a chart to write")
     parser.add_argument("--json", type=Path, help="file of all steps to write")
     parser.add_argument("options", nargs="*", metavar="name=value", help="recipe options")
-    args = parser.parse_intermixed_args(argv)
+    args = with_options(parser, argv)
     if not 0 < args.low < args.high:
         parser.error("--low and --high are rates, the second greater")
     found = api.find_rate(
@@ -239,7 +246,7 @@ def bench(argv: Sequence[str]) -> int:
     )
     parser.add_argument("--out", type=Path, help="JSON file of the figures")
     parser.add_argument("options", nargs="*", metavar="name=value", help="recipe options")
-    args = parser.parse_intermixed_args(argv)
+    args = with_options(parser, argv)
     options = args.options + ([f"batch={args.batch}"] if args.batch is not None else [])
     figures = api.bench(
         args.model,

@@ -40,6 +40,7 @@ FAULTS = (
     UnreadableImage,
     VerifyError,
     WeightsError,
+    ImportError,
     OSError,
     torch.OutOfMemoryError,
 )
@@ -73,6 +74,16 @@ def parser_of(name: str, function: Command) -> argparse.ArgumentParser:
         description=function.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+
+
+def with_options(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Namespace:
+    """Arguments of a command that takes `name=value` as well, in any order."""
+    args, unknown = parser.parse_known_intermixed_args(argv)
+    if unknown:
+        parser.error(
+            f"unrecognized arguments: {' '.join(unknown)} (options of a recipe are written as epochs=20)"
+        )
+    return args
 
 
 def _reason(error: Exception) -> str:

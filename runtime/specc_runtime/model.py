@@ -58,12 +58,16 @@ class Emitted:
         return self.kind(self.network(num_classes=count), self.literal, count)
 
 
-def load(path: Path) -> Emitted:
-    """Load a generated detector. Raises `ContractError` where the file is not one."""
+def load(path: Path, spec: str | Path | None = None) -> Emitted:
+    """Load a generated detector. Raises `ContractError` where the file is not one.
+
+    `spec` is what the file was made of just now, if it was: what lacks is to be written there.
+    """
     names = run_file(path)
     literal = names.get("DETECTOR")
     if not isinstance(literal, dict):
-        raise ContractError(f"{path}: no DETECTOR, so there is no loss and no boxes to train")
+        lacks = f"{spec}: no `detector:`" if spec else f"{path}: no DETECTOR"
+        raise ContractError(f"{lacks}, so there is no loss and no boxes to train")
     literal = cast(dict[str, Any], literal)
     if "num_classes" not in literal:
         raise ContractError(f"{path}: DETECTOR lacks num_classes")
@@ -78,7 +82,7 @@ def load(path: Path) -> Emitted:
 def run_file(path: Path) -> dict[str, Any]:
     """The names that a generated file defines, `MODEL` among them. Raises `ContractError`."""
     if not path.is_file():
-        raise ContractError(f"{path}: there is no such file")
+        raise ContractError(_missing(path))
     name = f"specc_generated.{path.stem}_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
@@ -93,3 +97,11 @@ def run_file(path: Path) -> dict[str, Any]:
     if not (isinstance(network, type) and issubclass(network, nn.Module)):
         raise ContractError(f"{path}: no MODEL, the class of the network; was it made by specc?")
     return vars(module)
+
+
+def _missing(path: Path) -> str:
+    """What to say of a file that is not there: with the one that was meant, if that is plain."""
+    meant = [path / "model.py", Path(f"{path}.yaml"), Path(f"{path}.py")]
+    near = next((file for file in meant if file.is_file()), None)
+    what = "is a folder" if path.is_dir() else "there is no such file"
+    return f"{path}: {what}" + (f": did you mean {near}?" if near else "")

@@ -1,6 +1,6 @@
 """Options as the fields of a dataclass: what a value may be, and how it is written in YAML.
 
-And what a command takes for a whole number.
+And what a command takes for a whole number, or for a part.
 """
 
 import json
@@ -79,6 +79,16 @@ def at_least(least: int) -> Callable[[str], int]:
 
     read.__name__ = "whole number"  # as argparse calls what is none
     return read
+
+
+def part(text: str) -> float:
+    """Read a command's argument that is a part of 1."""
+    if not 0.0 <= (number := float(text)) <= 1.0:
+        raise ArgumentTypeError(f"must be from 0 to 1, and is {text}")
+    return number
+
+
+part.__name__ = "number"
 
 
 def text(value: Any) -> str:

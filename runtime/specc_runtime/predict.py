@@ -81,12 +81,13 @@ def predict(
     (folder / "detections.json").write_text(json.dumps(told, indent=1) + "\n")
     if ids:
         (folder / "results.json").write_text(json.dumps(results) + "\n")
-    if len(files.unreadable) == 1:
+    if files.unreadable and len(paths) == 1:
         raise UnreadableImage(files.unreadable[0])
     if files.unreadable:
         more = ", ..." if len(files.unreadable) > SHOWN else ""
         what = f"{len(files.unreadable):,} of {len(paths):,} files cannot be read"
-        raise UnreadableImage(f"{what}: {', '.join(files.unreadable[:SHOWN])}{more}")
+        others = f"; what was found on the others is in {folder}" if told else ""
+        raise UnreadableImage(f"{what}: {', '.join(files.unreadable[:SHOWN])}{more}{others}")
     return told
 
 

@@ -182,7 +182,8 @@ def _override(given: str) -> Node:
     if not equals:
         source = Source("command line", given)
         label = Label(Span(source, 0, len(given)), "no `=`")
-        raise Findings([Diagnostic("E0903", f"`{given}` is not `name=value`", (label,))])
+        help = f"write `{given}=` and its value, without spaces" if given in _OPTIONS else None
+        raise Findings([Diagnostic("E0903", f"`{given}` is not `name=value`", (label,), help)])
     if _EXPONENT.fullmatch(value):
         value = text(float(value))  # of files, YAML 1.1 takes 1e-3 for a text; here nobody does
     return parse_yaml(Source("command line", f"{name}: {value}"))

@@ -6,28 +6,45 @@ from typing import Any
 
 import torch
 
-from specc_runtime import distributed, logs, tensorfile
+from specc_runtime import checkpoint, distributed, logs, tensorfile
+from specc_runtime import recipe as recipes
+from specc_runtime.checkpoint import CheckpointError
 from specc_runtime.run import Run, RunError, machine
 from specc_runtime.session import Job, start
 
 TIMING = "images_per_second"
 
 
-def reproduce(folder: Path, output: Path, data: Path | None = None) -> int:
+def reproduce(
+    folder: Path, output: Path, data: Path | None = None, weights: Path | None = None
+) -> int:
     """Do a run again, in `output`: 0 if losses, scores and weights are the same to the bit, else 1.
 
-    `data` is where its data set has moved to, if it has. On the CPU the same number of threads is used.
-    Raises what `specc_runtime.session.start` raises, and `RunError` where there is nothing to compare
-    with.
+    `data` and `weights` are where its data set and the weights it began with have moved to, if they
+    have. On the CPU the same number of threads is used. Raises what `specc_runtime.session.start`
+    raises, and `RunError` where there is nothing to compare with.
     """
     first, second = Run(folder), Run(output)
     began = first.read()
-    if not first.last.exists():
+    if not _has_ended(first):
         raise RunError(f"{folder}: has not come to its end: --resume it first")
     torch.set_num_threads(began["threads"])
     with distributed.joined():
-        code = start(Job.again(folder, output, data))
+        code = start(Job.again(folder, output, data, weights))
         return code or distributed.gathered(_told(first, second) if distributed.leads() else 0)[0]
+
+
+def _has_ended(run: Run) -> bool:
+    """Whether a run came to its end, and was not stopped before. With `patience` it may end anywhere."""
+    recipe = recipes.read(run.recipe)
+    if not run.last.exists() or recipe.patience is not None:
+        return run.last.exists()
+    try:
+        an_epoch = checkpoint.load_last(run.checkpoints).state["steps_per_epoch"]
+    except (CheckpointError, KeyError):
+        return True  # checkpoints may have been removed since
+    steps = recipe.steps or recipe.epochs * int(an_epoch)
+    return max((step for step, _ in _metrics(run)), default=0) >= steps
 
 
 def _told(first: Run, second: Run) -> int:

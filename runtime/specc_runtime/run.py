@@ -17,6 +17,7 @@ import cv2
 import torch
 
 from specc_runtime import distributed
+from specc_runtime.checkpoint import sha256
 from specc_runtime.data import Dataset
 from specc_runtime.recipe import Recipe
 from specc_runtime.weights.own import write_whole
@@ -156,7 +157,10 @@ class Run:
         except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"{self.about}: damaged: {error}") from error
         if not _is_record(about):
-            raise RunError(f"{self.about}: damaged: it lacks what every run records")
+            raise RunError(
+                f"{self.about}: damaged, or of another version of specc: it lacks what every run "
+                f"records. Begin the run again, in another folder"
+            )
         return cast(dict[str, Any], about)
 
     def data(self) -> Path:
@@ -167,6 +171,30 @@ class Run:
                 f"{self.path}: its data set is no longer at {root}: say where with --data"
             )
         return root
+
+    def start_weights(self, moved: Path | None = None) -> Path | None:
+        """The weights that it began with, if any; `moved` is where they lie now, if they have moved.
+
+        Raises `RunError` unless they are there and the same to the last byte.
+        """
+        began = self.read()["weights"]
+        if not began:
+            if moved:
+                raise RunError(f"{self.path}: began without weights: leave --weights out")
+            return None
+        path = moved or Path(began["path"])
+        if not path.is_file():
+            where = "not" if moved else "no longer"
+            raise RunError(
+                f"{self.path}: the weights that it began with are {where} at {path}: say where with "
+                f"--weights"
+            )
+        if (now := sha256(path)) != began["sha256"]:
+            raise RunError(
+                f"{path}: not the weights that {self.path} began with: their SHA-256 is "
+                f"{began['sha256']}, and this file's {now}"
+            )
+        return path
 
     def check_data(self, datasets: Iterable[Dataset]) -> None:
         """Raise `RunError` unless these are the splits, wherever they lie, that the run began with."""

@@ -16,6 +16,7 @@ from specc_runtime.checkpoint import sha256
 from specc_runtime.data import AUGMENTATIONS, Batch, DataError, Dataset, Loader, open_dataset
 from specc_runtime.detector import Detector
 from specc_runtime.device import choose
+from specc_runtime.evaluation import Evaluator
 from specc_runtime.logs import Log, Unheard
 from specc_runtime.recipe import Recipe
 from specc_runtime.report import write_report
@@ -54,19 +55,26 @@ class Job:
         return replace(cls._recorded(folder, options, data), resumed=True)
 
     @classmethod
-    def again(cls, folder: Path, output: Path, data: Path | None = None) -> "Job":
-        """The job that a run's folder records, from its beginning. Raises `RunError`."""
+    def again(
+        cls, folder: Path, output: Path, data: Path | None = None, weights: Path | None = None
+    ) -> "Job":
+        """The job that a run's folder records, from its beginning. Raises `RunError`.
+
+        `data` and `weights` are where its data set and the weights it began with have moved to, if
+        they have.
+        """
         job = cls._recorded(folder, (), data)
-        start_from = job.run.read()["weights"]
-        if start_from:
-            weights = Path(start_from["path"])
-            if not weights.is_file() or sha256(weights) != start_from["sha256"]:
-                raise RunError(f"{weights}: no longer the weights that {folder} began with")
-            job = replace(job, weights=weights)
         spec, expanded = (
             file if file.exists() else None for file in (job.run.spec, job.run.expanded)
         )
-        return replace(job, run=Run(output), original=job.run, spec=spec, expanded=expanded)
+        return replace(
+            job,
+            run=Run(output),
+            original=job.run,
+            spec=spec,
+            expanded=expanded,
+            weights=job.run.start_weights(weights),
+        )
 
     @classmethod
     def _recorded(cls, folder: Path, options: Sequence[str], data: Path | None) -> "Job":
@@ -114,10 +122,12 @@ def start(job: Job) -> int:
 
 def _work(job: Job) -> int:
     """Do the job; its exit code. Nothing is written before rank 0 holds the run's folder."""
-    emitted = model.load(job.model)
+    emitted = model.load(job.model, job.spec)
     memory = job.recipe.cache * 2**20
     dataset = open_dataset(job.data, job.split, cache_bytes=memory)
     validation = open_dataset(job.data, job.val_split) if job.val_split else None
+    if validation:
+        Evaluator(validation, job.recipe.metric)  # what it lacks is said now, not after an epoch
     splits = [dataset, validation] if validation else [dataset]
     job = replace(job, recipe=settled(job.recipe, emitted, dataset))
     run = Run(job.run.path, dataset.classes)

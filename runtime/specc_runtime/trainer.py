@@ -107,6 +107,8 @@ class Trainer:
         """
         self.log.start(self.step, scored=not self._at_an_end())
         self._since = time.perf_counter()
+        if self._finished():
+            self.log.say(f"at its end, step {self.step:,}: more `epochs` or `steps` make it longer")
         with StopRequest() as stop:
             while not stop.agreed() and not self._finished():
                 if self._at_an_end():
@@ -171,9 +173,19 @@ class Trainer:
                 raise CheckpointError(
                     f"{self.run.path}: cannot go on with {name} {now}: it was {last.state[name]}"
                 )
+        if last.step > self.steps:
+            raise CheckpointError(
+                f"{self.run.path}: has come to step {last.step:,}, and would end at {self.steps:,}: "
+                "give more `epochs` or `steps`"
+            )
         stepper = self.take_step
         if ("average" in last.tensors) != (stepper.average is not None):
             raise CheckpointError(f"{self.run.path}: cannot go on with `ema` switched on or off")
+        kept = optimizer_tensors(self.detector.network, stepper.optimizer)
+        if bool(last.tensors["optimizer"]) != bool(kept):  # SGD keeps nothing but its momentum
+            raise CheckpointError(
+                f"{self.run.path}: cannot go on with `momentum` switched on or off"
+            )
         self.detector.network.load_state_dict(last.tensors["model"])
         load_optimizer_tensors(self.detector.network, stepper.optimizer, last.tensors["optimizer"])
         if stepper.average:

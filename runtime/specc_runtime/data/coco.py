@@ -104,10 +104,9 @@ class CocoReader:
         return records
 
     def _categories(self, path: Path) -> dict[int, str]:
+        document = self._document(path)
         try:
-            return {
-                int(item["id"]): str(item["name"]) for item in self._document(path)["categories"]
-            }
+            return {int(item["id"]): str(item["name"]) for item in document["categories"]}
         except _MALFORMED as error:
             raise DataError(f"{path}: a category is malformed: {_why(error)}") from error
 

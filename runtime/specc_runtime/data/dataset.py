@@ -17,7 +17,7 @@ class Limits:
 
     `max_annotation_bytes` bounds the annotation of one image, `max_table_bytes` that of a split.
     `left_out` is the share of a split's samples that may be left out, at the scan and in training
-    together, before the data set is refused.
+    together, before the data set is refused; a single one is borne in a split of any size.
     """
 
     max_pixels: int = 100_000_000
@@ -138,9 +138,10 @@ class Dataset:
         usable = len(self) - len(self._quarantined)
         if usable == 0:
             raise DataError(f"no usable image in this split\n{self.report.table()}")
-        share = self.report.left_out / (usable + self.report.left_out)
-        if share > self.limits.left_out:
+        bad = self.report.left_out
+        whole = usable + bad
+        if bad > 1 and bad / whole > self.limits.left_out:
             raise DataError(
-                f"{share:.0%} of the samples cannot be used, and {self.limits.left_out:.0%} may be: "
-                f"mend them, or take them out of the split\n{self.report.table()}"
+                f"{bad:,} of the {whole:,} samples cannot be used, and {self.limits.left_out:.0%} or "
+                f"one may be: mend them, or take them out of the split\n{self.report.table()}"
             )

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 _PNG = b"\x89PNG\r\n\x1a\n"
+_JPEG = b"\xff\xd8"
 _QUARTER_TURNS = (5, 6, 7, 8)
 """EXIF orientations that swap width and height (Exif 2.32, tag 0x0112)."""
 _REDUCED = {
@@ -59,7 +60,7 @@ def read_header(path: Path, max_pixels: int) -> Header:
                 width, height = struct.unpack(">II", start[16:24])
                 depth, colour = struct.unpack(">BB", start[24:26])
                 header = Header(height, width, kind=_png_kind(depth, colour))
-            elif start.startswith(b"\xff\xd8"):
+            elif start.startswith(_JPEG):
                 header = _jpeg_header(start)
                 if header is None:  # long metadata comes before the frame header
                     header = _jpeg_header(start + file.read())
@@ -84,19 +85,22 @@ def decode(path: Path, apply_exif: bool = True, shrink: int = 1) -> np.ndarray:
             terms of its DCT (libjpeg, section "scaling"), and its sides are rounded up.
 
     Raises:
-        UnreadableImage: missing, truncated or damaged.
+        UnreadableImage: missing, truncated, damaged, or of a format that is not read.
     """
     flags = _REDUCED[shrink] | cv2.IMREAD_COLOR_RGB
     if not apply_exif:
         flags |= cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        image = cv2.imdecode(np.fromfile(path, dtype=np.uint8), flags)
+        stored = np.fromfile(path, dtype=np.uint8)
+        image = cv2.imdecode(stored, flags) if stored.size else None
     except OSError as error:
         raise UnreadableImage(f"{path.name}: {error.strerror or error}") from error
     except cv2.error as error:
         raise UnreadableImage(f"{path.name}: {error}") from error
     if image is None:
-        raise UnreadableImage(f"{path.name}: truncated or damaged")
+        is_known = stored[: len(_PNG)].tobytes().startswith((_PNG, _JPEG))
+        what = "truncated or damaged" if is_known else "neither JPEG nor PNG"
+        raise UnreadableImage(f"{path.name}: {what}")
     return image
 
 

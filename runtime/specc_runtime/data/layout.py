@@ -67,7 +67,8 @@ def locate(root: str | os.PathLike[str]) -> Layout:
         if sources := kind.locate(path):
             return Layout(path, name, sources)
     if not path.is_dir():
-        raise DataError(f"{path}: no such folder")
+        what = "no folder" if path.exists() else "no such folder"
+        raise DataError(f"{path}: {what}: give that of a data set, or its data.yaml")
     known = ", ".join(FORMATS)
     raise DataError(f"{path}: not laid out as one of {known}: describe it in a data.yaml")
 

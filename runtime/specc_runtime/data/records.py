@@ -105,5 +105,7 @@ def whole_file(path: Path, max_bytes: int) -> str:
     """`read_text` of a file that a split cannot do without. Raises `DataError`."""
     try:
         return read_text(path, max_bytes)
-    except (OSError, BadAnnotation) as error:
+    except OSError as error:
+        raise DataError(f"{path}: {(error.strerror or str(error)).lower()}") from error
+    except BadAnnotation as error:
         raise DataError(f"{path}: {error}") from error

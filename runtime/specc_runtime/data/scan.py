@@ -14,7 +14,7 @@ image damaged, neither JPEG nor PNG,  sample left out; truncation shows at the f
 or over the pixel limit               quarantined then
 grey, CMYK, palette, 16-bit, alpha    made 8-bit RGB
 no object                             kept: background to train on, and to score false alarms on
-too many samples left out             the data set is refused (`Limits.left_out`)
+more than one and 5 % left out        the data set is refused (`Limits.left_out`)
 ====================================  ==============================================================
 
 The annotated size decides how the image is turned. `shown` is its size with EXIF orientation

@@ -21,7 +21,7 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 from specc_runtime.data.dataset import Annotation, Limits
-from specc_runtime.data.records import BadAnnotation, Marked, Record, Source, Sources
+from specc_runtime.data.records import BadAnnotation, Marked, Record, Source, Sources, whole_file
 from specc_runtime.data.report import DataError, Fault, Report
 from specc_runtime.data.voc_document import VocDocument, VocObject, read_document
 
@@ -41,6 +41,7 @@ class VocReader:
     def __init__(self, sources: Sources, limits: Limits, names: tuple[str, ...] = ()) -> None:
         self._sources = sources
         self._names = names
+        self._max_bytes = limits.max_table_bytes
         self._document = cache(partial(_read, max_bytes=limits.max_annotation_bytes))
 
     def classes(self) -> tuple[str, ...]:
@@ -60,7 +61,7 @@ class VocReader:
             raise DataError(f"split `{split}`: VOC needs `list`, a file of the split's ids")
         images = {path.name for path in source.images.glob("*")}
         records: list[Record] = []
-        for name in _ids(source.listing, report):
+        for name in _ids(source.listing, self._max_bytes, report):
             document = self._document(source.annotations / f"{name}.xml")
             if document is None:
                 report.note(Fault.NO_ANNOTATION, f"{name}.xml")
@@ -93,14 +94,10 @@ def write(
     }
 
 
-def _ids(path: Path, report: Report) -> list[str]:
+def _ids(path: Path, max_bytes: int, report: Report) -> list[str]:
     """The ids of a split, each once; an id is part of a file name, never a path."""
     ids: dict[str, None] = {}
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: {error}") from error
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(whole_file(path, max_bytes).splitlines(), start=1):
         name = line.strip()
         if "/" in name or "\\" in name:
             raise DataError(f"{path}:{number}: `{name}` is a path, not the id of a sample")
