@@ -1,7 +1,7 @@
 """Faster R-CNN on MobileNetV3, whose two coarsest maps make a small pyramid.
 
-Ren et al., Faster R-CNN, NeurIPS 2015; Howard et al., Searching for MobileNetV3, ICCV 2019; the
-two put together by torchvision.
+Ren et al., Faster R-CNN, NeurIPS 2015; Howard et al., Searching for MobileNetV3, ICCV 2019; the two
+put together by torchvision.
 
 Emitted by specc from specs/faster_rcnn_mobilenet_v3_large_fpn.yaml: change the spec, not this file.
 

@@ -1,7 +1,7 @@
 """Faster R-CNN on ResNet-50 with a feature pyramid, P2 to P6.
 
-Ren et al., Faster R-CNN, NeurIPS 2015; Lin et al., Feature Pyramid Networks for Object
-Detection, CVPR 2017.
+Ren et al., Faster R-CNN, NeurIPS 2015; Lin et al., Feature Pyramid Networks for Object Detection,
+CVPR 2017.
 
 Emitted by specc from specs/faster_rcnn_resnet50_fpn.yaml: change the spec, not this file.
 

@@ -1,7 +1,7 @@
 """Faster R-CNN on ResNet-50, with norms in the pyramid and in the box head.
 
-Li et al., Benchmarking Detection Transfer Learning with Vision Transformers, 2021, section 3;
-in torchvision fasterrcnn_resnet50_fpn_v2.
+Li et al., Benchmarking Detection Transfer Learning with Vision Transformers, 2021, section 3; in
+torchvision fasterrcnn_resnet50_fpn_v2.
 
 Emitted by specc from specs/faster_rcnn_resnet50_fpn_v2.yaml: change the spec, not this file.
 

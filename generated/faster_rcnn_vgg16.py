@@ -1,7 +1,7 @@
 """Faster R-CNN on VGG16, as in the paper.
 
-Ren et al., Faster R-CNN, NeurIPS 2015; objectness is one logistic score an anchor, the
-alternative of its footnote.
+Ren et al., Faster R-CNN, NeurIPS 2015; objectness is one logistic score an anchor, the alternative
+of its footnote.
 
 Emitted by specc from specs/faster_rcnn_vgg16.yaml: change the spec, not this file.
 

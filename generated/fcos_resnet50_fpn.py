@@ -1,12 +1,11 @@
 """FCOS on ResNet-50 with a feature pyramid, P3 to P7.
 
-Tian et al., FCOS: Fully Convolutional One-Stage Object Detection, ICCV 2019; center sampling,
-GIoU and center-ness beside the boxes: PAMI 2020.
+Tian et al., FCOS: Fully Convolutional One-Stage Object Detection, ICCV 2019; center sampling, GIoU
+and center-ness beside the boxes: PAMI 2020.
 
 Emitted by specc from specs/fcos_resnet50_fpn.yaml: change the spec, not this file.
 
-    images (N, 3, 800, 800) -> loc (N, 13343, 4), conf (N, 13343, 91),
-    centerness (N, 13343, 1)
+    images (N, 3, 800, 800) -> loc (N, 13343, 4), conf (N, 13343, 91), centerness (N, 13343, 1)
     32,322,720 parameters, 128.207 G multiply-adds, 13,343 boxes
 """
 

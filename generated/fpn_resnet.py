@@ -4,9 +4,9 @@ Lin et al., Feature Pyramid Networks for Object Detection, CVPR 2017, section 3 
 
 Emitted by specc from specs/fpn_resnet.yaml: change the spec, not this file.
 
-    images (N, 3, H, W) -> pyramid [(N, 256, ceil(H/4), ceil(W/4)),
-    (N, 256, ceil(H/8), ceil(W/8)), (N, 256, ceil(H/16), ceil(W/16)),
-    (N, 256, ceil(H/32), ceil(W/32)), (N, 256, ceil(H/64), ceil(W/64))]
+    images (N, 3, H, W) -> pyramid [(N, 256, ceil(H/4), ceil(W/4)), (N, 256, ceil(H/8), ceil(W/8)),
+    (N, 256, ceil(H/16), ceil(W/16)), (N, 256, ceil(H/32), ceil(W/32)),
+    (N, 256, ceil(H/64), ceil(W/64))]
     26,852,416 parameters
 """
 

@@ -1,7 +1,7 @@
 """R-CNN on VGG16, whose regions come from elsewhere.
 
-Girshick et al., Rich feature hierarchies for accurate object detection and semantic
-segmentation, CVPR 2014; VGG16 is the O-Net of the extended version, section 3.3.
+Girshick et al., Rich feature hierarchies for accurate object detection and semantic segmentation,
+CVPR 2014; VGG16 is the O-Net of the extended version, section 3.3.
 
 Emitted by specc from specs/rcnn_vgg16.yaml: change the spec, not this file.
 

@@ -1,7 +1,7 @@
 """ResNet, with C2 to C5 at layer1 to layer4.
 
-He et al., Deep Residual Learning for Image Recognition, CVPR 2016; the stride of a bottleneck
-at its 3x3.
+He et al., Deep Residual Learning for Image Recognition, CVPR 2016; the stride of a bottleneck at
+its 3x3.
 
 Emitted by specc from specs/resnet.yaml: change the spec, not this file.
 

@@ -1,7 +1,7 @@
 """RetinaNet on ResNet-50 with a feature pyramid, P3 to P7.
 
-Lin et al., Focal Loss for Dense Object Detection, ICCV 2017; v2 is torchvision's, with
-GroupNorm in the heads.
+Lin et al., Focal Loss for Dense Object Detection, ICCV 2017; v2 is torchvision's, with GroupNorm in
+the heads.
 
 Emitted by specc from specs/retinanet_resnet50_fpn.yaml: change the spec, not this file.
 

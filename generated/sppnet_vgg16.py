@@ -1,7 +1,7 @@
 """SPPNet for detection on VGG16, whose regions come from elsewhere.
 
-He et al., Spatial Pyramid Pooling in Deep Convolutional Networks, ECCV 2014, section 4; there
-on other trunks.
+He et al., Spatial Pyramid Pooling in Deep Convolutional Networks, ECCV 2014, section 4; there on
+other trunks.
 
 Emitted by specc from specs/sppnet_vgg16.yaml: change the spec, not this file.
 

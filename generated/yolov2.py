@@ -1,7 +1,7 @@
 """YOLOv2 on Darknet-19, one level with a passthrough.
 
-Redmon and Farhadi, YOLO9000: Better, Faster, Stronger, CVPR 2017, table 6 and section 2;
-Darknet's yolov2.cfg, row by row in its order.
+Redmon and Farhadi, YOLO9000: Better, Faster, Stronger, CVPR 2017, table 6 and section 2; Darknet's
+yolov2.cfg, row by row in its order.
 
 Emitted by specc from specs/yolov2.yaml: change the spec, not this file.
 

@@ -5,8 +5,7 @@ yolov3.cfg, row by row in its order.
 
 Emitted by specc from specs/yolov3.yaml: change the spec, not this file.
 
-    images (N, 3, 416, 416) -> loc (N, 10647, 4), objectness (N, 10647, 1),
-    conf (N, 10647, 80)
+    images (N, 3, 416, 416) -> loc (N, 10647, 4), objectness (N, 10647, 1), conf (N, 10647, 80)
     61,949,149 parameters, 32.932 G multiply-adds, 10,647 boxes
 """
 

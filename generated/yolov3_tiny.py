@@ -1,7 +1,7 @@
 """YOLOv3-tiny, two levels.
 
-Redmon and Farhadi, YOLOv3: An Incremental Improvement, arXiv 1804.02767; Darknet's
-yolov3-tiny.cfg, row by row in its order.
+Redmon and Farhadi, YOLOv3: An Incremental Improvement, arXiv 1804.02767; Darknet's yolov3-tiny.cfg,
+row by row in its order.
 
 Emitted by specc from specs/yolov3_tiny.yaml: change the spec, not this file.
 

@@ -9,10 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from specc.documents import Diagnostic, Findings, Report, load
+from specc.documents import Diagnostic, Findings, Report
 from specc.emit.module import emit_module
 from specc.ir.build import build
-from specc.library import Library, read
+from specc.library import Library, load_spec, read
 from specc.passes.faults import find_faults
 from specc.passes.model import check_model
 from specc.passes.pipeline import Facts, run
@@ -156,7 +156,7 @@ def compile_spec(
     )
     report = Report()
     library = Library(report)
-    spec = read(load(file), file, report)
+    spec = read(load_spec(file), file, report)
     given = library.values(spec, variant or named or None, params or {})
     graph = build(spec, report, library.load, params=given, resize=resize)
     facts = run(graph, report)

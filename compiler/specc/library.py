@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from specc.documents import Findings, Report, load, suggest
+from specc.documents import Findings, Report, did_you_mean, load, suggest
 from specc.ir.open_module import variant_params
 from specc.ir.read import read_spec
 from specc.schema.check import check_document
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
     from specc.documents import Node, Span
     from specc.ir.spec import Spec
 
-__all__ = ["Library", "read", "zoo"]
+__all__ = ["Library", "load_spec", "read", "zoo"]
 
 ZOO = "zoo/"
 
@@ -27,6 +30,21 @@ def zoo() -> Path:
     here = Path(__file__).resolve().parent
     installed = here / "zoo"
     return installed if installed.is_dir() else here.parent.parent / "specs"
+
+
+def load_spec(path: str) -> Node:
+    """Load a spec's file. Raises `Findings`; of a missing one of the zoo's names, how to get that."""
+    try:
+        return load(path)
+    except Findings as findings:
+        name = Path(path).stem
+        if os.path.lexists(path) or name not in {spec.stem for spec in zoo().glob("*.yaml")}:
+            raise
+        folder = str(Path(path).parent)
+        copy = f"specc zoo copy {name}" + (f" -o {shlex.quote(folder)}" if folder != "." else "")
+        help = f"{name}.yaml comes with specc: `{copy}` puts it there"
+        missing = replace(findings.diagnostics[0], help=help)
+        raise Findings([missing]) from None
 
 
 def read(document: Node, path: str, report: Report) -> Spec:
@@ -79,18 +97,16 @@ class Library:
         values: dict[str, Any] = {}
         if variant is not None:
             if variant not in spec.variants:
-                near = suggest(variant, list(spec.variants))
                 known = ", ".join(spec.variants) or "none"
-                help = f"did you mean `{near}`?" if near else f"variants: {known}"
+                help = did_you_mean(variant, spec.variants, f"variants: {known}")
                 message = f"`{spec.name}` has no variant `{variant}`"
                 self.report.add("E0310", message, spec.root.span, "this spec", help=help)
             else:
                 values |= variant_params(spec, variant)
         for name, value in given.items():
             if name not in spec.root.params:
-                near = suggest(name, list(spec.root.params))
                 known = ", ".join(spec.root.params) or "none"
-                help = f"did you mean `{near}`?" if near else f"parameters: {known}"
+                help = did_you_mean(name, spec.root.params, f"parameters: {known}")
                 message = f"`{spec.name}` has no parameter `{name}`"
                 self.report.add("E0311", message, spec.root.span, "this spec", help=help)
             else:

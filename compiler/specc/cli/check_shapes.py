@@ -101,8 +101,7 @@ def _check(path: str, options: argparse.Namespace) -> int:
     if is_json:
         print(json.dumps(_report(model)))
     else:
-        print(_text(model))
-        sys.stdout.flush()
+        print(_text(model), flush=True)
         show(model.diagnostics)
     if not model.ok:
         return 1

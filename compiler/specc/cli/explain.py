@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from specc.documents import CODES, suggest
+from specc.documents import CODES, did_you_mean
 from specc.explain import page
 
 if TYPE_CHECKING:
@@ -26,8 +26,7 @@ def run(options: argparse.Namespace) -> int:
         return 0
     code = options.code.upper()
     if code not in CODES:
-        near = suggest(code, CODES)
-        help = f"did you mean {near}?" if near else "`specc explain` lists the codes"
+        help = did_you_mean(code, CODES, "`specc explain` lists the codes")
         print(f"specc explain: there is no code {options.code}: {help}", file=sys.stderr)
         return 2
     print(plain(page(code)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from errno import ENOTDIR
 from pathlib import Path
 
 __all__ = ["write_whole"]
@@ -17,7 +18,10 @@ def write_whole(target: Path, content: bytes, *, mode: int = 0o644) -> None:
     Raises:
         OSError: it cannot be written; the old file is as it was.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(ENOTDIR, os.strerror(ENOTDIR), error.filename) from None
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import specc
 from specc.cli.output import show
-from specc.documents import Findings
+from specc.documents import Findings, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,23 +43,19 @@ PLUGINS = "specc.commands"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        plugin = _plugin(arguments)
-        if plugin is not None:
-            return plugin
-        options = _parser(arguments[0] if arguments else "").parse_args(arguments)
-        return options.run(options)
-    except Findings as findings:
-        show(findings.diagnostics, is_json="json" in arguments[1:])
-        return 1
-    except SystemExit as exit_:
-        return exit_.code if isinstance(exit_.code, int) else 2
+        code = _run(list(sys.argv[1:] if argv is None else argv))
+        print(end="", flush=True)
     except BrokenPipeError:
-        sys.stderr.close()
+        _end_output()
         return 0
+    except OSError as error:
+        _end_output()
+        print(f"specc: {error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         return 130
+    return code
 
 
 def command_module(name: str) -> Any:
@@ -66,21 +63,45 @@ def command_module(name: str) -> Any:
     return import_module(f"specc.cli.{name.replace('-', '_')}{'_' * iskeyword(name)}")
 
 
-def _plugin(arguments: list[str]) -> int | None:
-    """Run a command that another package brings, if it is one."""
-    if not arguments or arguments[0] in COMMANDS or arguments[0].startswith("-"):
-        return None
-    for entry in entry_points(group=PLUGINS, name=arguments[0]):
+def _run(arguments: list[str]) -> int:
+    try:
+        if arguments and not arguments[0].startswith("-") and arguments[0] not in COMMANDS:
+            return _plugin(arguments)
+        if not arguments:
+            _parser("").print_help(sys.stderr)
+            return 2
+        options = _parser(arguments[0]).parse_args(arguments)
+        return options.run(options)
+    except Findings as findings:
+        show(findings.diagnostics, is_json="json" in arguments[1:])
+        return 1
+    except SystemExit as exit_:
+        return exit_.code if isinstance(exit_.code, int) else 2
+
+
+def _end_output() -> None:
+    """Write what is left; if nobody takes it, Python is not to try again when it ends."""
+    try:
+        print(end="", flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _plugin(arguments: list[str]) -> int:
+    """Run a command that another package brings."""
+    name = arguments[0]
+    for entry in entry_points(group=PLUGINS, name=name):
         try:
             command = entry.load()
         except ModuleNotFoundError as error:
-            print(
-                f"specc {arguments[0]}: needs {error.name}: pip install 'specc[train]'",
-                file=sys.stderr,
-            )
+            needs = f"needs {error.name}: pip install 'specc[train]'"
+            print(f"specc {name}: {needs}", file=sys.stderr)
             return 2
         return int(command(arguments[1:]))
-    return None
+    known = [*COMMANDS, *(entry.name for entry in entry_points(group=PLUGINS))]
+    help = did_you_mean(name, known, "`specc --help` lists them")
+    print(f"specc: there is no command {name}: {help}", file=sys.stderr)
+    return 2
 
 
 def _parser(wanted: str) -> argparse.ArgumentParser:

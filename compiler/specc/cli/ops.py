@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from specc.cli.table import Column, table
 from specc.detector import COMPONENTS
-from specc.documents import suggest
+from specc.documents import did_you_mean
 from specc.emit.text import text
 from specc.ops import INITIALIZERS, OPS
 from specc.schema.calls import describe
@@ -59,8 +59,7 @@ def run(options: argparse.Namespace) -> int:
         return 0
     known = OPS | INITIALIZERS | COMPONENTS
     if options.op not in known:
-        near = suggest(options.op, known)
-        help = f"did you mean {near}?" if near else "`specc ops` lists them"
+        help = did_you_mean(options.op, known, "`specc ops` lists them")
         print(f"specc ops: there is no op {options.op}: {help}", file=sys.stderr)
         return 2
     print("\n\n".join(_shown(options.op)))

@@ -37,7 +37,7 @@ def _assignment(text: str) -> tuple[str, object]:
 def size(text: str) -> tuple[int, int]:
     """Read `512` or `512x640` as height and width."""
     parts = text.lower().split("x")
-    if len(parts) > 2 or not all(part.isdigit() and 0 < int(part) < 2**20 for part in parts):
+    if len(parts) > 2 or not all(part.isdecimal() and 0 < int(part) < 2**20 for part in parts):
         message = f"{text!r} is not a size such as 512 or 512x640"
         raise argparse.ArgumentTypeError(message)
     return int(parts[0]), int(parts[-1])
@@ -45,7 +45,7 @@ def size(text: str) -> tuple[int, int]:
 
 def depth(text: str) -> int:
     """Read how many levels of modules to open."""
-    if not text.isdigit():
+    if not text.isdecimal():
         message = f"{text!r} is not a depth: 0, 1, 2, ..."
         raise argparse.ArgumentTypeError(message)
     return int(text)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from specc.documents import display_width
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,19 +28,15 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:
     ]
     titles = [columns[i].title for i in shown]
     cells = [titles, *([row[i] for i in shown] for row in rows)]
-    widths = [max(_width(row[k]) for row in cells) for k in range(len(shown))]
+    widths = [max(display_width(row[k]) for row in cells) for k in range(len(shown))]
     lines = [_line(row, widths, [columns[i].is_right for i in shown]) for row in cells]
     rule = "  ".join("-" * width for width in widths).rstrip()
     return "\n".join([lines[0], rule, *lines[1:]])
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], is_right: Sequence[bool]) -> str:
-    padded = [
-        " " * (width - _width(cell)) + cell if right else cell + " " * (width - _width(cell))
-        for cell, width, right in zip(cells, widths, is_right, strict=True)
-    ]
+    padded: list[str] = []
+    for cell, width, right in zip(cells, widths, is_right, strict=True):
+        gap = " " * (width - display_width(cell))
+        padded.append(gap + cell if right else cell + gap)
     return "  ".join(padded).rstrip()
-
-
-def _width(text: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)

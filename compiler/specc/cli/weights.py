@@ -18,7 +18,7 @@ from specc.cli.keys import (
 )
 from specc.cli.output import show
 from specc.cli.selection import add_values, compile_selected
-from specc.documents import suggest
+from specc.documents import did_you_mean
 
 if TYPE_CHECKING:
     import argparse
@@ -64,8 +64,9 @@ def run(options: argparse.Namespace) -> int:
         return _list(model, options)
     if options.name in model.weights:
         return options.work(model, model.weights[options.name], options)
-    near = suggest(options.name, model.weights)
-    help = f"did you mean {near}?" if near else f"there are {', '.join(model.weights) or 'none'}"
+    help = did_you_mean(
+        options.name, model.weights, f"there are {', '.join(model.weights) or 'none'}"
+    )
     print(f"specc weights: {model.name} has no map {options.name}: {help}", file=sys.stderr)
     return 2
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from specc.cli.files import write_whole
 from specc.cli.table import Column, table
-from specc.documents import Findings, Report, load, suggest
+from specc.documents import Findings, Report, did_you_mean, load
 from specc.library import ZOO, Library, read, zoo
 
 if TYPE_CHECKING:
@@ -95,8 +95,7 @@ def _wanted(names: list[str]) -> list[Path] | None:
     files: dict[Path, None] = {}
     for name in names:
         if name not in known:
-            near = suggest(name, known)
-            help = f"did you mean {near}?" if near else "`specc zoo list` shows them"
+            help = did_you_mean(name, known, "`specc zoo list` shows them")
             print(f"specc zoo: there is no spec {name}: {help}", file=sys.stderr)
             return None
         files |= dict.fromkeys(_with_used(known[name]))

@@ -8,12 +8,13 @@ into a `Report`.
 from specc.documents.characters import mend, quoted, unusual
 from specc.documents.codes import CODES
 from specc.documents.diagnostics import Diagnostic, Findings, Label, Report
+from specc.documents.excerpt import display_width
 from specc.documents.nodes import Mapping, Node, Scalar, Sequence, Value, plain
 from specc.documents.reader import read
 from specc.documents.render import render_json, render_text
 from specc.documents.sarif import render_sarif
 from specc.documents.source import Source, Span
-from specc.documents.suggest import suggest
+from specc.documents.suggest import did_you_mean, suggest
 from specc.documents.yaml import load, parse
 
 __all__ = [
@@ -29,6 +30,8 @@ __all__ = [
     "Source",
     "Span",
     "Value",
+    "did_you_mean",
+    "display_width",
     "load",
     "mend",
     "parse",

@@ -25,7 +25,7 @@ def excerpt(line: str, start: int, end: int) -> tuple[str, int, int]:
     while last < len(line) and last - first < WIDEST and columns[-1] < WIDEST:
         cell = _shown(line[last])
         shown += cell
-        columns.append(columns[-1] + _width(cell))
+        columns.append(columns[-1] + display_width(cell))
         last += 1
     shown += "..." if last < len(line) else ""
     left, right = (columns[min(offset, last) - first] for offset in (start, end))
@@ -34,14 +34,14 @@ def excerpt(line: str, start: int, end: int) -> tuple[str, int, int]:
 
 def is_wide(line: str) -> bool:
     """Whether `excerpt` may cut the line."""
-    return len(line) > WIDEST or _width(visible(line)) > WIDEST
+    return len(line) > WIDEST or display_width(visible(line)) > WIDEST
 
 
 def _window_start(line: str, start: int) -> int:
     room = _BEFORE
     while start > 0 and room > 0:
         start -= 1
-        room -= max(1, _width(_shown(line[start])))
+        room -= max(1, display_width(_shown(line[start])))
     return start
 
 
@@ -53,7 +53,8 @@ def _shown(char: str) -> str:
     return char.encode("unicode_escape").decode()
 
 
-def _width(text: str) -> int:
+def display_width(text: str) -> int:
+    """How many columns of a terminal or an editor a text takes."""
     return len(text) if text.isascii() else sum(map(_char_width, text))
 
 

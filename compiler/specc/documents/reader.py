@@ -93,6 +93,8 @@ def _refuse_unreadable(name: str, error: OSError | ValueError, report: Report) -
     help = "check the path"
     if isinstance(error, PermissionError):
         help = "allow yourself to read it, for instance with `chmod u+r`"
+    elif os.path.islink(name):
+        help = f"it is a link to {quoted(os.readlink(name), _LONGEST_NAME)}: mend where it leads"
     elif isinstance(error, FileNotFoundError):
         near = suggest(os.path.basename(name), _neighbours(os.path.dirname(name)))
         help = f"did you mean `{os.path.join(os.path.dirname(name), near)}`?" if near else help

@@ -5,6 +5,12 @@ from collections.abc import Iterable
 _LONGEST = 64
 
 
+def did_you_mean(word: str, options: Iterable[str], otherwise: str) -> str:
+    """The help for an unknown word: the option that it is near to, or `otherwise`."""
+    near = suggest(word, options)
+    return f"did you mean `{near}`?" if near else otherwise
+
+
 def suggest(word: str, options: Iterable[str]) -> str | None:
     """The option nearest to `word`, or None where none is near.
 

@@ -139,15 +139,15 @@ def _suspect_lines(source: Source, stop: int, start: int | None) -> list[Span]:
 
 def _explain_tab(line: Span, report: Report) -> bool:
     text = line.text
-    indent = len(text) - len(text.lstrip(" \t"))
-    tab = text.find("\t", 0, indent)
+    tab = text.find("\t", 0, len(text) - len(text.lstrip(" \t-")))
     if tab < 0:
         return False
+    end = len(text) - len(text[tab:].lstrip())
     report.add(
         "E0108",
         "a tab in the indentation",
-        line.within(tab, indent),
-        "tab" if indent - tab == 1 else "from this tab on",
+        line.within(tab, end),
+        "tab" if end - tab == 1 else "from this tab on",
         help="indent with spaces: YAML forbids tabs here",
     )
     return True

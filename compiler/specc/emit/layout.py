@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from specc.emit.text import Comprehension, Table, Unpacked, operand, quoted, text
-from specc.values.expression import Binary, Call, Expression, Series, Star
+from specc.emit.text import PRECEDENCE, Comprehension, Table, Unpacked, operand, quoted, text
+from specc.values.expression import Binary, Call, Expression, Series, Star, Unary
 
 __all__ = ["WIDTH", "Line", "statement"]
 
@@ -46,18 +46,23 @@ def statement(before: str, expression: Expression, depth: int, behind: str = "")
     line = f"{indent}{before}{text(expression)}{behind}"
     if len(line) <= WIDTH:
         return [line]
-    if isinstance(expression, (Unpacked, Binary)):
-        return [f"{indent}{before}(", *_terms(expression, depth + 4), f"{indent}){behind}"]
-    opened = _opened(expression)
-    if opened is None:
+    targets = before.removesuffix(" = ").split(", ")
+    if len(targets) > 1 and len(f"{indent}{before}(") > WIDTH:
+        names = [f"{indent}    {name}," for name in targets]
+        return [f"{indent}(", *names, *statement(") = ", expression, depth, behind)]
+    head, tail = _opened(expression) or (text(expression), "")
+    if before.endswith((" = ", "return ")) and len(f"{indent}{before}{head}") > WIDTH:
+        return [f"{indent}{before}(", *statement("", expression, depth + 4), f"{indent}){behind}"]
+    if not tail:
         return [line]
-    head, tail = opened
     return [f"{indent}{before}{head}", *_inner(expression, depth + 4), f"{indent}{tail}{behind}"]
 
 
 def _opened(expression: Expression) -> tuple[str, str] | None:
-    """Return what opens a bracketed expression and what closes it."""
+    """Return what opens an expression that can be opened, and what closes it."""
     match expression:
+        case Unpacked() | Binary():
+            return "(", ")"
         case Call(function, arguments, keywords) if arguments or keywords:
             return f"{text(function)}(", ")"
         case Series(items, is_tuple) if items:
@@ -71,6 +76,9 @@ def _opened(expression: Expression) -> tuple[str, str] | None:
         case Star(value):
             opened = _opened(value)
             return None if opened is None else (f"*{opened[0]}", opened[1])
+        case Unary(sign, value):
+            opened = _opened(value)
+            return None if opened is None else (f"{sign}{opened[0]}", opened[1])
         case _:
             return None
 
@@ -78,8 +86,12 @@ def _opened(expression: Expression) -> tuple[str, str] | None:
 def _inner(expression: Expression, depth: int) -> list[str]:
     """Write what stands between the brackets."""
     match expression:
-        case Star(value):
+        case Star(value) | Unary(_, value):
             return _inner(value, depth)
+        case Binary():
+            return _terms(expression, depth)
+        case Unpacked(items):
+            return _one_each([("", item) for item in items], depth)
         case Comprehension():
             return _comprehension(expression, depth)
         case Call(_, (Comprehension(bare=True) as only,), ()):
@@ -93,7 +105,7 @@ def _inner(expression: Expression, depth: int) -> list[str]:
             entries = [(f"{quoted(key)}: ", value) for key, value in pairs]
             return _one_each(entries, depth)
         case Series(parts):
-            items = [("", part) for part in parts]
+            return _one_each([("", part) for part in parts], depth)
         case _:
             items = []
     joined = " " * depth + ", ".join(f"{name}{text(item)}" for name, item in items)
@@ -113,21 +125,19 @@ def _comprehension(expression: Comprehension, depth: int) -> list[str]:
     return [*element, *statement(clause, expression.iterable, depth)]
 
 
-def _terms(expression: Unpacked | Binary, depth: int) -> list[str]:
-    """Write the items of a tuple or the terms of a sum, in parentheses."""
-    if isinstance(expression, Unpacked):
-        joined = " " * depth + text(expression)
-        return (
-            [joined]
-            if len(joined) <= WIDTH
-            else _one_each([("", i) for i in expression.items], depth)
-        )
-    return [" " * depth + term for term in _operands(expression, expression.operator)]
+def _terms(expression: Binary, depth: int) -> list[str]:
+    """Write ``a + b - c`` with a line for each term, behind its operator."""
+    operator, left, right = expression.operator, expression.left, expression.right
+    if isinstance(left, Binary) and PRECEDENCE[left.operator] == PRECEDENCE[operator]:
+        first = _terms(left, depth)
+    else:
+        first = _term("", left, operand(left, operator), depth)
+    return [*first, *_term(f"{operator} ", right, operand(right, operator, is_right=True), depth)]
 
 
-def _operands(expression: Expression, operator: str) -> list[str]:
-    """Split ``a + b + c`` before each operator."""
-    if not isinstance(expression, Binary) or expression.operator != operator:
-        return [text(expression)]
-    last = operand(expression.right, operator, is_right=True)
-    return [*_operands(expression.left, operator), f"{operator} {last}"]
+def _term(before: str, expression: Expression, written: str, depth: int) -> list[str]:
+    indent = " " * depth
+    line = f"{indent}{before}{written}"
+    if len(line) > WIDTH and isinstance(expression, Binary) and written != text(expression):
+        return [f"{indent}{before}(", *_terms(expression, depth + 4), f"{indent})"]
+    return [line] if len(line) <= WIDTH else statement(before, expression, depth)

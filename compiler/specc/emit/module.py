@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from specc.emit.classes import plan_classes
 from specc.emit.layout import WIDTH, Line, statement
 from specc.emit.plan import BODY, Argument, ClassPlan
+from specc.emit.prose import KEEP, docstring, safe, sentence, wrapped
 from specc.emit.structure import kind
 from specc.emit.text import Table, text
 from specc.ir.names import OUTPUTS
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["emit_module"]
 
 MEMBER = BODY // 2
-_KEEP = "\N{NO-BREAK SPACE}"
 _VISION = "from torchvision.ops import "
 
 
@@ -55,8 +55,7 @@ def emit_module(graph: Graph, facts: Facts, spec_path: str) -> str:
     helpers = _helpers(plans)
     constants = _constants(root, facts.detector)
     return _template().render(
-        title=_sentence(graph.spec.title),
-        about=_about(graph, facts, spec_path),
+        doc=docstring(graph.spec.title, more=_about(graph, facts, spec_path)),
         imports=_imports(classes, helpers, constants),
         helpers=[helper.source.rstrip() for helper in helpers],
         classes=classes,
@@ -79,29 +78,9 @@ def _template() -> Any:
 # -- the head of the file
 
 
-def _safe(prose: str) -> str:
-    """Keep prose of the spec inside a docstring: no escapes, no quotes that could end it."""
-    kept = "".join(c for c in prose if c.isprintable()).replace("\\", "/").replace('"', "'")
-    return " ".join(kept.split())
-
-
-def _sentence(prose: str) -> str:
-    return f"{_safe(prose).rstrip('.')}."
-
-
-def _wrapped(prose: str, width: int, indent: str = "") -> list[str]:
-    """Break prose at its spaces, those that keep their neighbours together apart."""
-    lines = [indent]
-    for word in prose.split(" "):
-        if len(lines[-1]) + len(word) + 1 > width and lines[-1].strip():
-            lines.append(indent)
-        lines[-1] += word if lines[-1] == indent else f" {word}"
-    return [line.replace(_KEEP, " ") for line in lines]
-
-
 def _about(graph: Graph, facts: Facts, spec_path: str) -> list[str]:
     """Return what stands under the title: citation, origin, inputs, outputs and figures."""
-    cited = [*_wrapped(_sentence(graph.spec.cite), 96), ""] if graph.spec.cite else []
+    cited = [*wrapped(sentence(graph.spec.cite)), ""] if graph.spec.cite else []
     path = Path(spec_path).resolve()
     origin = f"{path.parent.name}/{path.name}"
     inputs = [_named(name, value) for name, value in graph.root.inputs.items()]
@@ -111,18 +90,18 @@ def _about(graph: Graph, facts: Facts, spec_path: str) -> list[str]:
         figures += f", {facts.macs / 1e9:.3f} G multiply-adds"
     if facts.boxes is not None:
         figures += f", {facts.boxes:,} boxes"
-    flow = _wrapped(f"{', '.join(inputs)} -> {', '.join(outputs)}", 90)
-    emitted = f"Emitted by specc from {_safe(origin)}: change the spec, not this file."
-    return [*cited, emitted, "", *(f"    {line}" for line in flow), f"    {figures}"]
+    flow = wrapped(f"{', '.join(inputs)} -> {', '.join(outputs)}", " " * 4)
+    emitted = wrapped(f"Emitted by specc from {safe(origin)}: change the spec, not this file.")
+    return [*cited, *emitted, "", *flow, f"    {figures}"]
 
 
 def _named(name: str, value: Any) -> str:
-    return f"{_safe(name)}{_KEEP}{_full(value)}"
+    return f"{safe(name)}{KEEP}{_full(value)}"
 
 
 def _full(value: Any) -> str:
     tensors = list(leaves(value))
-    together = f",{_KEEP}"
+    together = f",{KEEP}"
     shapes = [f"({together.join(map(str, t.shape))})" for t in tensors if t.shape is not None]
     return shapes[0] if len(shapes) == 1 else f"[{', '.join(shapes)}]"
 
@@ -157,21 +136,15 @@ def _imports(classes: list[_ClassText], helpers: list[Helper], constants: list[s
 
 
 def _class_text(plan: ClassPlan) -> _ClassText:
-    made = _ClassText(f"class {plan.name}({plan.base}):", _docstring(plan.doc))
+    head = f"class {plan.name}({plan.base}):"
+    if len(head) > WIDTH:
+        head = f"class {plan.name}(\n    {plan.base}\n):"
+    made = _ClassText(head, docstring(plan.doc, " " * MEMBER))
     if plan.init:
         parts = ["self", *map(_argument, plan.arguments)]
         made.methods.append([*_signature("__init__", parts, "None"), *_lines(plan.init)])
     made.methods += map(_method, plan.methods)
     return made
-
-
-def _docstring(doc: str) -> list[str]:
-    indent = " " * MEMBER
-    lines = _wrapped(_safe(doc), 92, indent)
-    lines[0] = f'{indent}"""{lines[0].strip()}'
-    if len(lines) == 1:
-        return [f'{lines[0]}"""']
-    return [*lines, f'{indent}"""']
 
 
 def _argument(argument: Argument) -> str:
@@ -200,7 +173,9 @@ def _lines(lines: tuple[Line, ...]) -> list[str]:
 
 def _outputs(graph: Graph, root: ClassPlan) -> _ClassText:
     """Return the named tuple that the model returns."""
-    made = _ClassText(f"class {OUTPUTS}(NamedTuple):", _docstring(f"What `{root.name}` returns."))
+    made = _ClassText(
+        f"class {OUTPUTS}(NamedTuple):", docstring(f"What `{root.name}` returns", " " * MEMBER)
+    )
     made.fields.append("")
     for name, value in graph.root.outputs:
         remark = f"  # {_open(value, root)}" if kind(value) == "Tensor" else ""

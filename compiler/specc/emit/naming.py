@@ -103,4 +103,4 @@ def _doc(instance: Instance, chosen: list[str], missing: list[str], other: list[
     told = [
         f", {word} {' and '.join(f'`{name}`' for name in names)}" for word, names in parts if names
     ]
-    return f"{written.rstrip().rstrip('.')}{''.join(told)}."
+    return f"{written.rstrip().rstrip('.')}{''.join(told)}"

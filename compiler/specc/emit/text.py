@@ -21,9 +21,9 @@ from specc.values.expression import (
     Unary,
 )
 
-__all__ = ["Comprehension", "Table", "Unpacked", "operand", "quoted", "text"]
+__all__ = ["PRECEDENCE", "Comprehension", "Table", "Unpacked", "operand", "quoted", "text"]
 
-_PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2, "//": 2, "%": 2, "**": 4}
+PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2, "//": 2, "%": 2, "**": 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def operand(expression: Expression, operator: str, *, is_right: bool = False) ->
     if not isinstance(expression, Binary):
         is_negative = operator == "**" and not is_right and written.startswith("-")
         return f"({written})" if is_negative else written
-    outer, inner = _PRECEDENCE[operator], _PRECEDENCE[expression.operator]
+    outer, inner = PRECEDENCE[operator], PRECEDENCE[expression.operator]
     groups_otherwise = is_right is not (operator == "**")  # `**` alone groups from the right
     return f"({written})" if inner < outer or (groups_otherwise and inner == outer) else written
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from specc.documents import Span, quoted, suggest
+from specc.documents import Span, did_you_mean, quoted
 
 if TYPE_CHECKING:
     from specc.documents import Report, Source
@@ -94,8 +94,7 @@ class Section:
         option = self.options.get(name)
         if option is None or option.value in known:
             return known[option.value if option else default]
-        near = suggest(option.value, known)
-        help = f"did you mean `{near}`?" if near else f"known are {', '.join(known)}"
+        help = did_you_mean(option.value, known, f"known are {', '.join(known)}")
         self.refuse(name, f"`{name}` {quoted(option.value)} has no counterpart here", help)
         return known[default]
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["apply_op"]
 
 _HELP = {
+    "E0402": "use a larger input, or another value here",
     "E0403": "bring both to one shape, with a stride, a 1x1 convolution or `Upsample`",
     "E0404": "bring them to one height and width, with a stride or `Upsample`",
     "E0405": "choose `groups` that divide the channels on both ends",

@@ -43,7 +43,8 @@ def bind(
         raise ExpressionError(message, extra.at, takes, "E0208")
     for name, value in zip(names, call.arguments, strict=False):
         if isinstance(value, Star):
-            raise ExpressionError("`*` is for lists, not for arguments", value.at, code="E0213")
+            message, help = "`*` is for lists, not for arguments", "write the arguments one by one"
+            raise ExpressionError(message, value.at, help, "E0213")
         bound.values[name] = evaluate(value)
         bound.places[name] = value.at
     for name, value, at in call.keywords:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from specc.documents import suggest
+from specc.documents import did_you_mean
 from specc.ir.context import Context, Reported
 from specc.ir.tensors import Callee
 from specc.ops import OPS, Op
+from specc.schema.calls import shown
 from specc.values.expression import Attribute, Call, Expression, ExpressionError, Name
 
 if TYPE_CHECKING:
@@ -45,8 +46,12 @@ def resolve(context: Context, scope: Scope, function: Expression) -> type[Op] | 
         return _used(context, spec, name, function.at).root
     if name in OPS:
         return OPS[name]
-    message = f"there is no op or module `{name}`"
-    raise _unknown(message, name, [*OPS, *spec.modules, *spec.use], function.at)
+    known = [*OPS, *spec.modules, *spec.use]
+    if name in scope.instance.env:
+        held = scope.lookup(name, function.at)
+        message = f"`{name}` is {shown(held)}, which is no op or module"
+        raise _unknown(message, str(held), known, function.at)
+    raise _unknown(f"there is no op or module `{name}`", name, known, function.at)
 
 
 def _held(scope: Scope, name: str) -> tuple[str, Spec]:
@@ -76,10 +81,9 @@ def _alone(function: Attribute) -> str:
 
 
 def _unknown(message: str, name: str, known: list[str], at: At) -> ExpressionError:
-    near = suggest(name, known)
     listed = ", ".join(f"`{one}`" for one in known)
     there = f"there is {listed}" if len(known) < 8 and known else "`specc ops` lists the ops"
-    help = f"did you mean `{near}`?" if near else there
+    help = did_you_mean(name, known, there)
     return ExpressionError(message, at, help, "E0205")
 
 

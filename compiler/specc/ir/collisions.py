@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
-from specc.documents import Label, suggest
+from specc.documents import Label, did_you_mean
 from specc.ir.names import class_name, has_meaning
 from specc.ops import OPS
 from specc.values.expression import Name
@@ -40,6 +40,7 @@ def check_collisions(spec: Spec, report: Report) -> None:
     for alias, (_, span) in spec.use.items():
         if alias in spec.modules:
             _again(report, alias, span, spec.modules[alias].span)
+    _check_outputs(spec.root, report)
     for module in (spec.root, *spec.modules.values()):
         _check_arguments(module, classes, report)
         _check_names(module, report)
@@ -47,6 +48,14 @@ def check_collisions(spec: Spec, report: Report) -> None:
 
 def _swapped(span: Span, other: tuple[str, Span]) -> tuple[str, Span, Span]:
     return other[0], span, other[1]
+
+
+def _check_outputs(root: ModuleSpec, report: Report) -> None:
+    """Report outputs of the named tuple that would hide what every tuple has."""
+    outputs = root.outputs or []
+    for name, phrase in outputs if len(outputs) > 1 else []:
+        if name in ("count", "index"):
+            _collide(report, name, f"`tuple.{name}`", phrase.span, None)
 
 
 def _check_arguments(module: ModuleSpec, classes: Classes, report: Report) -> None:
@@ -104,8 +113,7 @@ def check_stages(spec: Spec, report: Report) -> None:
     _check_order(spec, list(rows), report)
     for name, last, span in spec.stages:
         if last not in rows:
-            near = suggest(last, list(rows))
-            help = f"did you mean `{near}`?" if near else "name the row it ends with"
+            help = did_you_mean(last, rows, "name the row it ends with")
             message = f"the root has no row `{last}` for the stage `{name}` to end with"
             report.add("E0301", message, span, "unknown row", help=help)
         if name in rows:

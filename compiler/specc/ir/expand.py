@@ -85,12 +85,19 @@ class _Expansion:
     def outputs(self, last: Any) -> None:
         declared = self.instance.spec.outputs
         if declared is not None:
-            self.instance.outputs = [
-                (name, self.value_of(phrase, Tensor(None, ""))) for name, phrase in declared
-            ]
+            self.instance.outputs = [(name, self.output(phrase)) for name, phrase in declared]
             return
         values = spread(last) if self.instance.rows else []
         self.instance.outputs = [(f"out{i}" if i else "out", v) for i, v in enumerate(values)]
+
+    def output(self, phrase: Phrase) -> Any:
+        """Return a declared output; one that holds no tensors is a finding."""
+        value = _listed(self.value_of(phrase, Tensor(None, "")))
+        if _is_passed_on(value):
+            return value
+        message, help = f"an output is of tensors; this is {shown(value)}", "name a row"
+        self.context.add("E0210", message, phrase.span, "no tensor", help=help)
+        return Tensor(None, "")
 
     # -- rows
 
@@ -111,8 +118,11 @@ class _Expansion:
         spec = row.spec
         if spec.is_value:
             row.form = "value"
-            value = self.scope.evaluate(spec.call.expression)
-            value = list(cast("tuple[Any, ...]", value)) if isinstance(value, tuple) else value
+            value = _listed(self.scope.evaluate(spec.call.expression))
+            if not _is_passed_on(value):
+                message = f"a row lists tensors; this is {shown(value)}"
+                at = spec.call.expression.at
+                raise ExpressionError(message, at, "write it under `let`", "E0210")
             self.expect(row, value, self.scope.path(row.key))
             return value
         if spec.each:
@@ -174,8 +184,8 @@ class _Expansion:
     def taken(self, expression: Expression) -> Any:
         """Return a value that a row names as its input."""
         value = self.scope.evaluate(expression)
-        if isinstance(value, (Tensor, Result, Inner, list)):
-            return cast("Any", value)
+        if _is_passed_on(value):
+            return value
         help = "write the name of a row or input"
         if isinstance(value, int):
             help = f"give row {value} a name, `- name: ...`, and write that name here"
@@ -281,8 +291,8 @@ class _Expansion:
             raise Reported from None
         if isinstance(value, (list, tuple)):
             return list(cast("list[Any]", value))
-        if isinstance(value, Result):
-            return [part for output in value.values() for part in spread(output)]
+        if isinstance(value, (Result, Inner)):
+            return spread(value)
         if not isinstance(value, Tensor) or value.shape is not None:
             message, help = "`for` walks over a list", "write a list: `[a, b]`"
             self.context.add("E0210", message, phrase.span, "not a list", help=help)
@@ -350,6 +360,18 @@ def _title(module: ModuleSpec) -> str:
     """Return a module's name, and that of its file where it is the whole of it."""
     spec = module.spec
     return module.name if spec is None or spec.root is not module else Path(spec.path).name
+
+
+def _listed(value: Any) -> Any:
+    """Return a tuple as a list, which is what tensors are passed on in."""
+    return list(cast("tuple[Any, ...]", value)) if isinstance(value, tuple) else value
+
+
+def _is_passed_on(value: Any) -> bool:
+    """Whether a value is of tensors, or of what modules give."""
+    if isinstance(value, list):
+        return all(map(_is_passed_on, cast("list[Any]", value)))
+    return isinstance(value, (Tensor, Result, Inner))
 
 
 def _held(value: Any) -> Iterator[Tensor]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from specc.documents import suggest
+from specc.documents import did_you_mean
 from specc.ir.binding import bind
 from specc.ir.graph import Filling
 from specc.ops import INITIALIZERS, OPS, ShapeError
@@ -71,8 +71,7 @@ def _entry(context: Context, op: Op, setting: Setting) -> Entry | None:
     if setting.name in held:
         return held[setting.name]
     name = type(op).__name__
-    near = suggest(setting.name, list(held))
-    help = f"did you mean `{near}`?" if near else f"it has {', '.join(held)}"
+    help = did_you_mean(setting.name, held, f"it has {', '.join(held)}")
     if not held:
         help = "take `init` out"
     message = f"this `{name}` has no tensor `{setting.name}`"
@@ -99,8 +98,7 @@ def module_values(context: Context, scope: Scope) -> None:
     instance = scope.instance
     for declared in instance.spec.init:
         if declared.op not in OPS:
-            near = suggest(declared.op, list(OPS))
-            help = f"did you mean `{near}`?" if near else "`specc ops` lists the ops"
+            help = did_you_mean(declared.op, OPS, "`specc ops` lists the ops")
             message = f"there is no op `{declared.op}`"
             context.add("E0205", message, declared.span, "unknown op", help=help)
             continue
@@ -167,8 +165,7 @@ def _initializer(context: Context, scope: Scope, phrase: Phrase) -> Initializer 
         return None
     name = call.function.id
     if name not in INITIALIZERS:
-        near = suggest(name, list(INITIALIZERS))
-        help = f"did you mean `{near}`?" if near else f"there are {', '.join(INITIALIZERS)}"
+        help = did_you_mean(name, INITIALIZERS, f"there are {', '.join(INITIALIZERS)}")
         message = f"there is no initializer `{name}`"
         span = phrase.at(call.function.at)
         context.add("E0205", message, span, "unknown initializer", help=help)

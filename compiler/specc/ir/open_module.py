@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
+from specc.documents import did_you_mean, suggest
 from specc.documents import plain as data
-from specc.documents import suggest
 from specc.ir.binding import Bound, bind
 from specc.ir.graph import Instance
 from specc.ir.scope import Scope
@@ -95,9 +95,8 @@ def _arguments(module: ModuleSpec, call: Call, caller: Scope) -> dict[str, Any]:
     for name in given:
         if name not in module.params:
             message = f"`{module.name}` has no parameter `{name}`"
-            near = suggest(name, list(module.params))
             takes = f"it takes {', '.join(module.params) or 'nothing'}"
-            help = f"did you mean `{near}`?" if near else takes
+            help = did_you_mean(name, module.params, takes)
             raise ExpressionError(message, bound.places[name], help, "E0206")
     return {
         name: _argument(module, param, given, bound, call) for name, param in module.params.items()
@@ -116,7 +115,7 @@ def _argument(
         return value
     if param.required:
         message = f"`{module.name}` needs `{param.name}`"
-        help = f"`{module.name}({', '.join(module.params)})`"
+        help = f"write `{module.name}({', '.join(module.params)})`"
         raise ExpressionError(message, call.function.at, help, "E0207")
     return param.default
 
@@ -132,8 +131,8 @@ def _with_variant(module: ModuleSpec, bound: Bound) -> dict[str, Any]:
     variant = given.pop("variant", None) if _is_root(module) else None
     if variant is None:
         return given
-    if variant not in spec.variants:
-        near = suggest(str(variant), list(spec.variants))
+    if str(variant) not in spec.variants:
+        near = suggest(str(variant), spec.variants)
         message = f"`{spec.name}` has no variant {variant!r}"
         known = f"it has {', '.join(spec.variants) or 'none'}"
         help = f"did you mean {near!r}?" if near else known

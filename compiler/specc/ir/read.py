@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, cast
 
-from specc.documents import Mapping, Scalar, Sequence, plain, suggest
+from specc.documents import Mapping, Scalar, Sequence, did_you_mean, plain
 from specc.ir.collisions import check_collisions, check_stages, sizes
 from specc.ir.names import refusal, variant_refusal
 from specc.ir.phrases import PhraseReader
@@ -107,9 +107,8 @@ class _Reader(PhraseReader):
                 self.report.add("E0215", reason, variant.span, label, help="choose another name")
             for key, _ in cast("Mapping", values).entries:
                 if key.name not in (*known, "expect"):
-                    near = suggest(key.name, known)
                     takes = f"parameters: {', '.join(known) or 'none'}"
-                    help = f"did you mean `{near}`?" if near else takes
+                    help = did_you_mean(key.name, known, takes)
                     message = f"`{spec.name}` has no parameter `{key.name}`"
                     self.report.add("E0311", message, key.span, "unknown parameter", help=help)
 
@@ -232,8 +231,8 @@ class _Reader(PhraseReader):
             return self.row(str(index), None, item.span, item)
         key, node = item.entries[0]
         printed = _PRINTED.match(key.name)
-        if printed and printed[1].isdigit():
-            if int(printed[1]) != index:
+        if printed and printed[1].isdecimal():
+            if printed[1] != str(index):
                 message = f"this row is numbered {printed[1]}, but it stands at {index}"
                 help = f"write `({index}): ...`, or leave the number out"
                 self.report.add("E0217", message, key.span, f"row {index}", help=help)

@@ -11,7 +11,7 @@ from specc.ops import OPS
 from specc.values.dimensions import Dim, Shape, Size
 from specc.values.evaluate import FUNCTIONS, Evaluator
 from specc.values.expression import Expression, ExpressionError, Name, Series
-from specc.values.traced import plain
+from specc.values.traced import names_in, plain
 
 if TYPE_CHECKING:
     from specc.ir.graph import Instance
@@ -82,10 +82,18 @@ class Scope:
         return (*actual[:1], *sides) if len(sides) == len(actual) - 1 else sides
 
     def _size(self, expression: Expression) -> Dim:
-        if isinstance(expression, Name) and expression.id not in self.instance.env:
+        if isinstance(expression, Name) and expression.id in self._symbolic_sizes():
             return Size(expression.id)
         value = self.evaluate(expression)
         if not isinstance(value, int) or isinstance(value, bool):
             message, help = "an expected size is a whole number", "write `-> 38`"
             raise ExpressionError(message, expression.at, help, "E0210")
         return cast("int", plain(value))
+
+    def _symbolic_sizes(self) -> set[str]:
+        """Return the names that the file's inputs give to sizes, but for those that mean a value."""
+        root = self.spec.root
+        shapes = [declared.shape.expression for declared in root.inputs if declared.shape]
+        return (
+            set[str]().union(*map(names_in, shapes)) - root.params.keys() - self.instance.env.keys()
+        )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from specc.documents import suggest
+from specc.documents import did_you_mean
 from specc.ir.context import Reported
+from specc.values.dimensions import Size
 from specc.values.expression import ExpressionError
 from specc.values.traced import substitute
 
@@ -84,6 +85,9 @@ class Tensor:
         if len(self.shape) < 2:
             message = f"a tensor of {len(self.shape)} dimension has no channels"
             raise ExpressionError(message, at, "use a map (N, C, H, W)", "E0303")
+        if isinstance(self.shape[1], Size):
+            message = f"`channels` is {self.shape[1]} here, which is no number yet"
+            raise ExpressionError(message, at, "give `inputs` a number of channels")
         return self.shape[1]
 
     def item(self, index: int | slice, at: At) -> object:
@@ -124,9 +128,8 @@ class Result:
         if name == "channels" and name not in rows and isinstance(only, (Tensor, Result, Inner)):
             return self.export(only.tap(name, at))
         if name not in rows:
-            near = suggest(name, [*named, *rows])
             known = ", ".join(f"`{tap}`" for tap in dict.fromkeys([*named, *rows])) or "no names"
-            help = f"did you mean `{near}`?" if near else f"it has {known}"
+            help = did_you_mean(name, [*named, *rows], f"it has {known}")
             message = f"`{self.instance.spec.name}` has no row or output named `{name}`"
             raise ExpressionError(message, at, help, "E0303")
         return self.export(inner)

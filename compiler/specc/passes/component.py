@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from specc.detector import COMPONENTS, Component
-from specc.documents import suggest
+from specc.documents import did_you_mean
 from specc.ir.binding import bind
 from specc.ir.context import Reported
 from specc.ops import Declaration, ShapeError
@@ -30,8 +30,7 @@ def read_component(phrase: Phrase, slot: str, scope: Scope, report: Report) -> C
         return None
     name = call.function.id
     if name not in known:
-        near = suggest(name, known)
-        help = f"did you mean `{near}`?" if near else f"there is {', '.join(known)}"
+        help = did_you_mean(name, known, f"there is {', '.join(known)}")
         message, place = f"there is no `{name}` for `{slot}`", phrase.at(call.function.at)
         report.add("E0205", message, place, "unknown component", help=help)
         return None

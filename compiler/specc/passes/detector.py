@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from specc.detector import COMPONENTS, Anchors, Component, Loss
-from specc.documents import Label, suggest
+from specc.documents import Label, did_you_mean
 from specc.ir.context import Reported
 from specc.ir.scope import Scope
 from specc.ir.tensors import UNKNOWN, Tensor, leaves
@@ -199,9 +199,8 @@ class _Checker:
         name = phrase.expression.id if isinstance(phrase.expression, Name) else ""
         outputs = self.graph.outputs()
         if name not in outputs:
-            near = suggest(name, list(outputs))
             known = ", ".join(f"`{output}`" for output in outputs)
-            help = f"did you mean `{near}`?" if near else f"there is {known}"
+            help = did_you_mean(name, outputs, f"there is {known}")
             message = f"the model has no output `{name}`"
             self.report.add("E0504", message, phrase.span, "unknown output", help=help)
         return name

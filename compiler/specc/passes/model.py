@@ -6,7 +6,7 @@ import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
-from specc.documents import Mapping, Report, Scalar, plain, suggest
+from specc.documents import Mapping, Report, Scalar, did_you_mean, plain
 from specc.ir.build import Load, build
 from specc.ir.tensors import Result, Tensor
 from specc.passes.cost import count_cost
@@ -98,8 +98,7 @@ def _names_known(graph: Graph, at: Mapping, report: Report) -> bool:
     known = [*graph.spec.root.params, *_symbolic_sizes(graph)]
     unknown = [key for key, _ in at.entries if key.name not in known]
     for key in unknown:
-        near = suggest(key.name, known)
-        help = f"did you mean `{near}`?" if near else f"there are {', '.join(known) or 'none'}"
+        help = did_you_mean(key.name, known, f"there are {', '.join(known) or 'none'}")
         message = f"`{graph.spec.name}` has no parameter or size `{key.name}`"
         report.add("E0311", message, key.span, "unknown parameter", help=help)
     return not unknown
@@ -171,8 +170,7 @@ class _Figures:
         """Whether a path is among those known."""
         if path.name in known:
             return True
-        near = suggest(path.name, sorted(known))
-        help = f"did you mean `{near}`?" if near else "`specc check-shapes` lists the rows"
+        help = did_you_mean(path.name, sorted(known), "`specc check-shapes` lists the rows")
         message = f"there is no row `{path.name}`"
         self.report.add("E0303", message, path.span, "unknown row", help=help)
         return False

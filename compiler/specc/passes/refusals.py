@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from specc.ops import ShapeError
+from specc.values.dimensions import Size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,8 +48,9 @@ def meant_of(graph: Graph, node: Node, meant: Meant) -> Shape | None:
     arriving = [shape for shape in _arriving(graph, node, meant) if shape is not None]
     if node.op is None or len(arriving) < len(node.inputs):
         return None
+    op = _fitted(node.op, arriving[0])
     try:
-        return _fitted(node.op, arriving[0]).shape(*arriving)
+        return None if op is None else op.shape(*arriving)
     except ShapeError:
         return None
 
@@ -69,11 +71,16 @@ def _arriving(graph: Graph, node: Node, meant: Meant) -> list[Shape | None]:
     return [meant[path] if path in meant else graph[path].shape for path in node.inputs]
 
 
-def _fitted(op: Op, arriving: Shape) -> Op:
-    """Return an op with the arguments that follow from what arrives, such as `in_channels`."""
+def _fitted(op: Op, arriving: Shape) -> Op | None:
+    """Return an op with the arguments that follow from what arrives, such as `in_channels`.
+
+    Nothing if one of them is a name: no layer is built for that.
+    """
     inferred = {
         name: arriving[argument.inferred]
         for name, argument in op.arguments.items()
         if argument.inferred is not None and argument.inferred < len(arriving)
     }
+    if any(isinstance(number, Size) for number in inferred.values()):
+        return None
     return type(op)(**op.settings() | inferred)

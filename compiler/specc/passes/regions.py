@@ -78,7 +78,7 @@ class Regions:
         rows = {row.name: row.value for row in self.graph.root.rows if row.name}
         value = rows.get(name)
         node = self.graph[value.origin] if isinstance(value, Tensor) else None
-        if node is not None and node.op is None:
+        if node is not None and node.shape is None:
             return None  # what failed has been reported
         if node is None or not isinstance(node.op, OPS["Proposals"]):
             near = None if name in rows else suggest(name, list(rows))
@@ -117,7 +117,8 @@ class Regions:
         outputs = self.graph.outputs()
         objectness, deltas, _, *read = made.inputs
         for key, origin in (("objectness", objectness), ("boxes", deltas)):
-            given = [tensor.origin for tensor in leaves(outputs.get(names.get(key, ""), []))]
+            named = leaves(outputs.get(names.get(key, ""), []))
+            given = [tensor.origin for tensor in named if tensor.shape is not None]
             if len(given) != 1 or self.graph[given[0]].shape != self.graph[origin].shape:
                 continue  # no rows of anchors, which has been reported
             if given != [origin]:

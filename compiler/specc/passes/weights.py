@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from specc.documents import Label, Report, suggest
+from specc.documents import Label, Report, did_you_mean
 from specc.ir.context import Reported
 from specc.ir.scope import Scope
 from specc.passes.component import read_component, settings
@@ -196,8 +196,7 @@ class _Expansion:
 
     def _unknown(self, start: str, span: Span, keys: list[str]) -> None:
         paths = dict.fromkeys(part for key in keys for part in _paths(key))
-        near = suggest(start.rstrip("."), paths)
-        help = f"did you mean `{near}`?" if near else "`specc check-shapes` lists the rows"
+        help = did_you_mean(start.rstrip("."), paths, "`specc check-shapes` lists the rows")
         message = f"no key of this model begins with `{start}`"
         self.report.add("E0303", message, span, "unknown row", help=help)
 

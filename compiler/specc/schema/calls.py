@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from jsonschema import Draft202012Validator, validators
 
-from specc.documents import suggest
+from specc.documents import did_you_mean, suggest
 from specc.ops.arguments import LARGEST
 
 if TYPE_CHECKING:
@@ -132,8 +132,7 @@ def _form(declaration: type[Declaration]) -> str:
 
 
 def _unknown(name: str, argument: str, known: list[str]) -> Problem:
-    near = suggest(argument, known)
-    help = f"did you mean `{near}`?" if near else f"`{name}` takes {', '.join(known) or 'nothing'}"
+    help = did_you_mean(argument, known, f"`{name}` takes {', '.join(known) or 'nothing'}")
     return Problem(
         "E0206", f"`{name}` has no argument `{argument}`", argument, "unknown argument", help
     )
@@ -150,7 +149,7 @@ def shown(value: Any) -> str:
 
 
 def _written(value: Any) -> str:
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(_written, cast('list[Any]', value)))}]"
     return repr(value) if isinstance(value, str) else str(value)
 

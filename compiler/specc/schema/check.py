@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any, cast
 
 from jsonschema import Draft202012Validator
 
-from specc.documents import Mapping, Scalar, Sequence, mend, plain, quoted, suggest, unusual
+from specc.documents import (
+    Mapping,
+    Scalar,
+    Sequence,
+    did_you_mean,
+    mend,
+    plain,
+    quoted,
+    suggest,
+    unusual,
+)
 from specc.schema.calls import shown
 from specc.schema.document import document_schema
 from specc.schema.split import refuse_split_calls
@@ -65,11 +75,14 @@ def _report(error: ValidationError, root: Node, report: Report) -> None:
             message = f"`{name}` is {wanted}, the version of the language; this is {_kind(error.instance)}"
             help = f"write `{name}: {wanted}`"
             report.add("E0203", message, node.span, "another version", help=help)
+        case "maxProperties" if name == "repeat":
+            message, help = "a turn has one name; this has several", "write `repeat: {i: 3}`"
+            report.add("E0203", message, node.span, "several names", help=help)
         case "maxProperties":
             message = "a row of a list has one name; this has several keys"
             help = "write `name: call`, or the block form with `op:`"
             report.add("E0203", message, node.span, "not a row", help=help)
-        case "minItems" | "minProperties" | "minLength":
+        case "minItems" | "minProperties" | "pattern":
             help = f"write something under it, or take `{name}` out"
             report.add("E0203", f"`{name}` is empty", node.span, "empty", help=help)
         case _ if isinstance(node, Scalar) and (found := unusual(node.text)):
@@ -86,8 +99,7 @@ def _report(error: ValidationError, root: Node, report: Report) -> None:
 
 def _unknown_keys(node: Mapping, known: list[str], report: Report) -> None:
     for key in (key for key, _ in node.entries if key.name not in known):
-        near = suggest(key.name, known)
-        help = f"did you mean `{near}`?" if near else f"there are {', '.join(known)}"
+        help = did_you_mean(key.name, known, f"there are {', '.join(known)}")
         report.add("E0201", f"unknown key {quoted(key.name)}", key.span, "unknown key", help=help)
 
 

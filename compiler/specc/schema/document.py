@@ -15,7 +15,7 @@ FORMAT = 1
 
 
 def _text(description: str) -> dict[str, Any]:
-    return {"type": "string", "description": description, "minLength": 1}
+    return {"type": "string", "description": description, "pattern": r"\S"}
 
 
 def _named(description: str, values: dict[str, Any]) -> dict[str, Any]:

@@ -275,9 +275,10 @@ class Evaluator:
     def _attribute(self, node: Attribute) -> object:
         value = self(node.value)
         if isinstance(value, (list, tuple)):
-            return [
-                cast("Tapped", item).tap(node.name, node.at) for item in cast("list[object]", value)
-            ]
+            return [self._tap(item, node) for item in cast("list[object]", value)]
+        return self._tap(value, node)
+
+    def _tap(self, value: object, node: Attribute) -> object:
         if not hasattr(value, "tap"):
             self._fail(f"{_kind(value)} has no `{node.name}`", node.at)
         return cast("Tapped", value).tap(node.name, node.at)

@@ -111,10 +111,11 @@ def test_an_unknown_variant(capsys: Capture) -> None:
     assert "did you mean `big`?" in done.err
 
 
-def test_a_folder_that_cannot_be_written(capsys: Capture) -> None:
-    done = specc(capsys, "build", "good.yaml", "-o", "good.yaml/out")
+@pytest.mark.parametrize("target", ["good.yaml", "good.yaml/out"])
+def test_a_folder_that_cannot_be_written(target: str, capsys: Capture) -> None:
+    done = specc(capsys, "build", "good.yaml", "-o", target)
     assert done.code == 2
-    assert "cannot be written" in done.err
+    assert f"{target}/net.py cannot be written: Not a directory" in done.err
 
 
 def test_an_interrupted_write_leaves_the_old_file(
@@ -136,6 +137,22 @@ def test_an_interrupted_write_leaves_the_old_file(
 @pytest.mark.parametrize("arguments", [[], ["build"], ["bild", "good.yaml"], ["build", "--x"]])
 def test_wrong_use(arguments: list[str], capsys: Capture) -> None:
     assert specc(capsys, *arguments).code == 2
+
+
+@pytest.mark.parametrize(
+    ("command", "help"), [("bild", "did you mean `build`?"), ("nothing", "`specc --help` lists")]
+)
+def test_an_unknown_command(command: str, help: str, capsys: Capture) -> None:
+    done = specc(capsys, command, "good.yaml")
+    assert done.code == 2
+    assert f"there is no command {command}: {help}" in done.err
+
+
+def test_no_command_shows_the_commands(capsys: Capture) -> None:
+    done = specc(capsys)
+    assert done.code == 2
+    assert "usage: specc" in done.err
+    assert all(name in done.err for name in ("build", "check-shapes", "viz"))
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["build", "--help"]])

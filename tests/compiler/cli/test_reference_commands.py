@@ -33,7 +33,7 @@ class TestExplain:
     def test_unknown(self, capsys: Capture) -> None:
         done = specc(capsys, "explain", "E306")
         assert (done.code, done.out) == (2, "")
-        assert "did you mean E0306?" in done.err
+        assert "did you mean `E0306`?" in done.err
 
 
 class TestOps:
@@ -74,13 +74,13 @@ class TestOps:
     def test_unknown(self, capsys: Capture) -> None:
         done = specc(capsys, "ops", "Conv2D")
         assert done.code == 2
-        assert "did you mean Conv2d?" in done.err
+        assert "did you mean `Conv2d`?" in done.err
 
     def test_constant(self, capsys: Capture) -> None:
         done = specc(capsys, "ops", "constant_")
         assert done.out.startswith("constant_(val)\n\nAll val, torch.nn.init.constant_.\n")
         assert done.out.endswith("emitted  nn.init.constant_(layer.weight, 0.5)\n")
-        assert "did you mean constant_?" in specc(capsys, "ops", "constant").err
+        assert "did you mean `constant_`?" in specc(capsys, "ops", "constant").err
 
 
 class TestSchema:
@@ -151,4 +151,28 @@ class TestZoo:
     def test_unknown(self, capsys: Capture) -> None:
         done = specc(capsys, "zoo", "copy", "ssd300_vg")
         assert done.code == 2
-        assert "did you mean ssd300_vgg?" in done.err
+        assert "did you mean `ssd300_vgg`?" in done.err
+
+    @pytest.mark.parametrize(
+        ("path", "copy"),
+        [
+            ("ssd300_vgg.yaml", "specc zoo copy ssd300_vgg"),
+            ("ssd300_vgg", "specc zoo copy ssd300_vgg"),
+            ("specs/ssd300_vgg.yaml:coco", "specc zoo copy ssd300_vgg -o specs"),
+            ("my specs/ssd300_vgg.yaml", "specc zoo copy ssd300_vgg -o 'my specs'"),
+        ],
+    )
+    def test_a_spec_that_is_only_in_the_zoo_says_so(
+        self, path: str, copy: str, capsys: Capture
+    ) -> None:
+        done = specc(capsys, "build", path)
+        assert (done.code, done.out) == (1, "")
+        assert done.err.startswith(f"error[E0101]: `{path.removesuffix(':coco')}` cannot be read")
+        assert f"= help: ssd300_vgg.yaml comes with specc: `{copy}` puts it there" in done.err
+
+    def test_a_file_of_a_name_in_the_zoo_is_read(self, folder: Path, capsys: Capture) -> None:
+        (folder / "ssd300_vgg.yaml").mkdir()
+        assert (
+            "error[E0102]: `ssd300_vgg.yaml` is a folder"
+            in specc(capsys, "build", "ssd300_vgg.yaml").err
+        )

@@ -67,6 +67,9 @@ def module(init: str, *calls: str, more: str = "") -> str:
 
 CONV = "a: Conv2d(_, 4, 3)"
 SWITCH = "params: {top: false}\n"
+OWN = "a: {op: 'Conv2d(_, 4, 3)', init: {weight: ones_()}}"
+OWN_BIAS = "b: {op: 'Conv2d(_, 4, 3)', init: {bias: ones_()}}"
+INSIDE = "modules: {B: {init: {Conv2d: {weight: ones_()}}, layers: ['Conv2d(_, 4, 3)']}}\n"
 OF_MODULES = [
     Fault("E0205", module("«Conv2D»: {weight: zeros_()}", CONV), "`Conv2d`"),
     Fault("E0205", module("«Kernel»: {weight: zeros_()}", CONV), "`specc ops`"),
@@ -79,6 +82,8 @@ OF_MODULES = [
     Fault("E0314", module("ReLU: {«gain»: zeros_()}", "a: ReLU()"), "take it out"),
     Fault("E0409", module("Conv2d: {bias: «xavier_uniform_()»}", CONV), "`zeros_()`"),
     Fault("W0608", module("«Linear»: {weight: zeros_()}", CONV), "take it out"),
+    Fault("W0608", module("Conv2d: {«weight»: zeros_(), bias: zeros_()}", OWN), "take it out"),
+    Fault("W0608", module("Conv2d: {«weight»: zeros_()}", "a: B()") + INSIDE, "further in"),
 ]
 
 
@@ -90,6 +95,9 @@ def test_fault_of_a_module(fault: Fault, tmp_path: Path) -> None:
 FINE = [
     module("Conv2d: {weight: ones_(), bias: zeros_()}", "a: Conv2d(_, 4, 3, bias=False)"),
     module("Linear: {bias: zeros_()}", CONV, "b: {op: Linear(_), if: top}", more=SWITCH),
+    module("Conv2d: {weight: zeros_()}", OWN, "b: {op: 'Conv2d(_, 4, 3)', if: top}", more=SWITCH),
+    module("Conv2d: {weight: zeros_()}", OWN, "b: Conv2d(_, 4, 3)"),
+    module("Conv2d: {bias: zeros_()}", "a: Conv2d(_, 4, 3, bias=False)", OWN_BIAS),
     module("Linear: {bias: zeros_()}", CONV, "b: {op: B(), if: top}", more=SWITCH)
     + "modules: {B: {layers: {a: 'Linear(_, 3)'}}}\n",
 ]

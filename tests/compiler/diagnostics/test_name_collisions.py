@@ -29,6 +29,8 @@ COLLISIONS = [
     modules("any"),
     modules("conv2dSame"),
     named("a: ReLU()").replace("net", "«tensor»"),
+    named("a: ReLU()", "b: ReLU()", more="outputs: {count: «a», other: b}\n"),
+    named("a: ReLU()", "b: ReLU()", more="outputs: {other: a, index: «b»}\n"),
     named("a: Block()", more="modules: {Block: {params: {«Block»: 3}, layers: {a: ReLU()}}}\n"),
     named("a: Block()", more="modules: {Block: {params: {«Net»: 3}, layers: {a: ReLU()}}}\n"),
     named(

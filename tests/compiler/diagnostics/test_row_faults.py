@@ -48,6 +48,8 @@ FAULTS = [
     Fault("E0214", rows("Conv2d(3, «8 + 'a'», 3)"), ""),
     Fault("E0203", rows("«3»"), "ReLU(inplace=True)"),
     Fault("E0203", rows("«~»"), "ReLU(inplace=True)"),
+    Fault("E0215", rows("«(²)»: ReLU()"), "`conv1: Conv2d(...)`"),
+    Fault("E0213", rows("Conv2d(«*[3, 8, 3]»)"), "one by one"),
     Fault("E0217", rows("ReLU()", "ReLU()", "ReLU()", "«(7)»: ReLU()"), "`(3): ...`"),
     Fault("E0218", rows("{op: ReLU(), repeat: «1000000000»}"), "repeat less"),
     Fault("E0218", rows("{op: ReLU(), repeat: «0»}"), "`repeat: 1` is the least"),

@@ -33,6 +33,11 @@ FAULTS = [
     Fault("E0408", rows("MaxPool2d(2, return_indices=«True»)"), "another op"),
     Fault("E0401", rows("Flatten()", "«Linear(_, 8)»").replace("32, 32", "H, W"), "fixed size"),
     Fault("E0502", rows("PerBox(«4»)"), "multiple"),
+    Fault("E0402", rows("Upsample(scale_factor=«0.001»)"), "larger input"),
+    Fault("E0301", rows("ReLU() -> [«imag», 32, 32]"), "`image`"),
+    Fault("E0301", rows("ReLU() -> [M, 3, 32, 32]".replace("M", "«M»")), "the names here are"),
+    # Of what stands behind an expectation nothing is known, if that has a name for its channels.
+    Fault("E0410", rows("Conv2d(3, 8, 3) -> «[N, 30, 30]»", "Conv2d(_, 4, 3, groups=2)"), "8, 30"),
 ]
 
 IN_SSD = [

@@ -39,6 +39,8 @@ CHANGED = [
     ("E0211", "Sample(64)", "Sample(«0»)", "1"),
     ("E0211", "RPNLoss()", "RPNLoss(positive=«1.5»)", "from 0 to 1"),
     ("E0203", "    sample: Sample(64)", "    sample: «[Sample(64)]»", "a text"),
+    ("E0301", "outputs: [objectness, offsets, classes, boxes]", "outputs: {objectness: «objectnes», offsets: offsets, classes: classes, boxes: boxes}", "`objectness`"),
+    ("E0301", "Conv2d(_, 8, 1)(map)", "Conv2d(_, 8, 1)(«mop»)", "`map`"),
     ("E0201", "    sample: Sample(64)", "    sample: Sample(64)\n    «select»: NMS()", "there are"),
 ]  # fmt: skip
 

@@ -119,6 +119,7 @@ class TestUse:
         check(folder, Fault("E0205", named("a: «other.Block»()", more=use), ""))
         check(folder, Fault("E0205", named("a: «othr»()", more=use), "`other`"))
         check(folder, Fault("E0310", named("a: other(variant=«'b'»)", more=use), "none"))
+        check(folder, Fault("E0310", named("a: other(variant=«[1]»)", more=use), "none"))
 
     def test_an_error_in_a_used_file_points_there_and_at_the_call(self, folder: Path) -> None:
         (found,) = findings(folder, named("a: other()", more="use: {other: wrong}\n"))

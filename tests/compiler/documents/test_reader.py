@@ -30,6 +30,14 @@ def test_missing_file_suggests_a_neighbour(tmp_path: Path) -> None:
     assert "ssd300.yaml" in (diagnostic.help or "")
 
 
+@pytest.mark.parametrize("name", ["gone.yaml", "a.yaml"])
+def test_a_link_that_leads_nowhere(name: str, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").symlink_to(name)
+    diagnostic = refused(tmp_path / "a.yaml")
+    assert diagnostic.code == "E0101"
+    assert f"a link to `{name}`" in (diagnostic.help or "")
+
+
 @pytest.mark.parametrize("path", ["no/such/folder/a.yaml", "\0", "x" * 5_000, ""])
 def test_impossible_path(path: str) -> None:
     assert refused(path).code == "E0101"

@@ -29,6 +29,7 @@ REFUSED = [
     ("%FOO\n---\na", "E0107", 1, 5, "quotes"),
     ("a:\n\tb: 1\n", "E0108", 2, 1, "spaces"),
     ("- a:\n  \tb: 1", "E0108", 2, 3, "spaces"),
+    ("-\ta: 1", "E0108", 1, 2, "spaces"),
     ("# 注释\na: 1\nb: 2\na: 3\n", "E0109", 4, 1, "another name"),
     ("{3: x, '3': y}", "E0109", 1, 8, "another name"),
     ("a: &x 1", "E0110", 1, 4, "remove"),

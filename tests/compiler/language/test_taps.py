@@ -135,3 +135,32 @@ def test_channels_of_what_a_module_gives(spec):
     module = agree(path)
     assert [module.b.out_channels, module.d.out_channels] == [20, 15]
     assert "w + 2 * w" in compiled(path).source
+
+
+OUTPUTS_OF_A_TAP = """
+specc: 1
+name: drawn
+inputs: {images: [N, 4, 32, 32]}
+layers:
+  outer: Outer()
+  each: {for: {m: outer.inner}, op: ReLU()(m)}
+outputs: [each]
+modules:
+  Outer:
+    layers:
+      inner: Pair()
+      last: Conv2d(_, 3, 1)(inner.left)
+  Pair:
+    layers:
+      left: Conv2d(_, 4, 1)
+      right: Conv2d(_, 5, 1)
+    outputs: [left, right]
+"""
+
+
+def test_a_loop_walks_over_the_outputs_of_a_module_inside_another(tmp_path):
+    path = tmp_path / "drawn.yaml"
+    path.write_text(OUTPUTS_OF_A_TAP, encoding="utf-8")
+    agree(path)
+    first, second = specc.load(path)(torch.ones(1, 4, 32, 32))
+    assert (first.shape[1], second.shape[1]) == (4, 5)

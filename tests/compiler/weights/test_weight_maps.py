@@ -204,6 +204,6 @@ def test_a_spec_without_maps_has_none_to_show(tmp_path, capsys):
 
 def test_an_unknown_map_is_refused(capsys):
     assert main(["weights", "map", str(SSD300), "torchvison"]) == 2
-    assert "did you mean torchvision?" in capsys.readouterr().err
+    assert "did you mean `torchvision`?" in capsys.readouterr().err
     assert main(["weights", "map", str(SSD300), "detectron"]) == 2
     assert "there are torchvision, amdegroot" in capsys.readouterr().err
