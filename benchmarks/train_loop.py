@@ -7,6 +7,9 @@ layout, threads and optimizer. Theirs is torchvision's `ssd300_vgg16` with the l
 `ssd` preset (`transforms.v2`) of its reference training; ours is the runtime's loader and step, without
 the average of weights, which the references do not keep for detectors. Both distort colours.
 
+Each process is set as its own training sets it. Ours keeps the memory that it frees (`device.choose`), on
+a GPU it lets cuDNN choose; so does theirs there, as who wants the best of it would.
+
 They run in turns of some steps. Whoever is not measured is stopped, its readers too, so that nothing is
 read ahead between turns.
 """
@@ -36,6 +39,7 @@ from specc_runtime.recipe import Recipe
 
 SIZE = (300, 300)
 Step = Callable[[], None]
+Maker = Callable[[Dataset, Recipe], tuple[Step, torch.device]]
 
 
 def collate(samples: list[tuple[torch.Tensor, dict[str, torch.Tensor]]]) -> tuple[tuple, ...]:
@@ -50,8 +54,9 @@ def forever(loader: data.DataLoader) -> Iterator[object]:
         yield from loader
 
 
-def theirs(dataset: Dataset, recipe: Recipe) -> Step:
-    """Make torchvision's training: its model, loader, preset and step."""
+def theirs(dataset: Dataset, recipe: Recipe) -> tuple[Step, torch.device]:
+    """Make torchvision's training: its model, loader, preset and step, and the device they run on."""
+    device = choose() if torch.cuda.is_available() else torch.device("cpu")
     network = detection.ssd300_vgg16(
         weights=None, weights_backbone=None, num_classes=len(dataset.classes) + 1
     )
@@ -67,27 +72,27 @@ def theirs(dataset: Dataset, recipe: Recipe) -> Step:
             multiprocessing_context="fork",
         )
     )
-    take = peer.training(network, recipe, choose())
-    return lambda: take(*next(batches))
+    take = peer.training(network, recipe, device)
+    return lambda: take(*next(batches)), device
 
 
-def ours(dataset: Dataset, recipe: Recipe) -> Step:
-    """Make the runtime's training of the emitted module."""
+def ours(dataset: Dataset, recipe: Recipe) -> tuple[Step, torch.device]:
+    """Make the runtime's training of the emitted module, and the device it runs on."""
     emitted = model.load(ROOT / "generated/ssd300_vgg.py")
     device = choose()
     batches = runtime.batches(dataset, SIZE, recipe, train=True)
     detector = emitted.build(len(dataset.classes)).to(device)
     take = runtime.training(detector, recipe, Stopwatch(device))
-    return lambda: take(next(batches))
+    return lambda: take(next(batches)), device
 
 
-def work(make: Callable[[Dataset, Recipe], Step], options, pipe: Connection) -> None:
+def work(make: Maker, options, pipe: Connection) -> None:
     """Take as many steps as the pipe says each time, and answer with their seconds."""
     os.setpgid(0, 0)
     torch.manual_seed(0)
     recipe = Recipe(batch=options.batch, workers=options.workers, ema=None, lr=1e-4)
-    step = make(open_dataset(options.data, options.split), recipe)
-    watch = Stopwatch(choose())
+    step, device = make(open_dataset(options.data, options.split), recipe)
+    watch = Stopwatch(device)
     while steps := pipe.recv():
         pipe.send(watch.time(lambda steps=steps: [step() for _ in range(steps)]))
 
@@ -95,7 +100,7 @@ def work(make: Callable[[Dataset, Recipe], Step], options, pipe: Connection) -> 
 class Loop:
     """A training in a process group of its own, which stands still between its turns."""
 
-    def __init__(self, make: Callable[[Dataset, Recipe], Step], options) -> None:
+    def __init__(self, make: Maker, options) -> None:
         processes = multiprocessing.get_context("spawn")
         self.pipe, far = processes.Pipe()
         self.process = processes.Process(target=work, args=(make, options, far))
