@@ -57,7 +57,7 @@ class Model:
         spec: what the file says.
         hierarchy: the expanded model, modules and rows.
         facts: costs by row, the detector.
-        diagnostics: everything found, errors first to be mended.
+        diagnostics: everything found, errors and warnings, in reading order.
     """
 
     spec: Spec
@@ -151,18 +151,25 @@ def compile_spec(
         Findings: the file cannot be read at all. Errors in what it says are in `diagnostics`, so
             that the part which is right can be shown.
     """
-    file, _, named = (
-        str(path).partition(":") if not Path(str(path)).exists() else (str(path), "", "")
-    )
+    file, named = _file_and_variant(str(path))
+    variant = variant or named
     report = Report()
     library = Library(report)
     spec = read(load_spec(file), file, report)
-    given = library.values(spec, variant or named or None, params or {})
+    given = library.values(spec, variant, params or {})
     graph = build(spec, report, library.load, params=given, resize=resize)
     facts = run(graph, report)
     if resize is None and not params:
-        check_model(graph, facts, report, library.load, given, variant or named or None)
+        check_model(graph, facts, report, library.load, given, variant)
     if not params and not report.errors:
         check_maps(graph, facts.costs, report)
-    name = f"{spec.name}_{variant or named}" if variant or named else spec.name
+    name = f"{spec.name}_{variant}" if variant else spec.name
     return Model(spec, graph, facts, report.diagnostics, file, name)
+
+
+def _file_and_variant(path: str) -> tuple[str, str | None]:
+    """Split `file.yaml:variant`, unless there is a file of that whole name."""
+    if Path(path).exists():
+        return path, None
+    file, _, variant = path.partition(":")
+    return file, variant or None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from specc.documents import Findings, Report, did_you_mean, load, suggest
-from specc.ir.open_module import variant_params
+from specc.ir.parameters import variant_params
 from specc.ir.read import read_spec
 from specc.schema.check import check_document
 

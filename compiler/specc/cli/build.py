@@ -8,7 +8,7 @@ from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from specc.cli.files import write_whole
+from specc.cli.files import write_or_tell
 from specc.cli.output import show, show_sarif
 from specc.cli.selection import add_values, compile_selected
 from specc.documents import Findings
@@ -94,7 +94,7 @@ def _clash(models: list[Model]) -> tuple[Model, Model] | None:
 
 def _check(model: Model, target: Path) -> int:
     """Compare with the file on disk and show how they differ."""
-    current = target.read_text(encoding="utf-8") if target.is_file() else ""
+    current = target.read_text("utf-8", errors="replace") if target.is_file() else ""
     if current == model.source:
         return 0
     old, new = current.splitlines(keepends=True), model.source.splitlines(keepends=True)
@@ -105,10 +105,7 @@ def _check(model: Model, target: Path) -> int:
 
 def _write(model: Model, target: Path) -> int:
     """Write the module and say what it holds."""
-    try:
-        write_whole(target, model.source.encode())
-    except OSError as error:
-        print(f"specc build: {target} cannot be written: {error.strerror}", file=sys.stderr)
+    if not write_or_tell("build", target, model.source.encode()):
         return 2
     figures = f"{model.parameters:,} parameters"
     if model.boxes is not None:

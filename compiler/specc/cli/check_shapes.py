@@ -144,7 +144,6 @@ def _row(model: Model, node: Node, wanted: Expectation | None) -> list[str]:
     path = node.path
     costs = model.facts.costs
     expected = "" if wanted is None else shape_text(wanted.expected)
-    shape = shape_text(node.shape) if node.shape is not None else "?"
     field = costs.fields.get(path)
     sees = "" if node.op is None or field is None else field_text(field)
     figures = [count_text(costs.parameters.get(path)), count_text(costs.macs.get(path))]
@@ -153,7 +152,7 @@ def _row(model: Model, node: Node, wanted: Expectation | None) -> list[str]:
         node.name or "",
         node.kind,
         expected,
-        shape,
+        shape_text(node.shape),
         *figures,
         sees,
         _mark(model, node, wanted),

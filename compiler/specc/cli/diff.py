@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from specc.cli.figures import count_text, head, shape_data, totals
 from specc.cli.output import show
 from specc.cli.revision import NoRevision, found
-from specc.cli.selection import add_values, compile_selected, size
+from specc.cli.selection import add_input, add_values, compile_selected
 from specc.cli.table import Column, table
 from specc.documents import Findings
 from specc.passes.difference import compare
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which = "SPEC[:VARIANT], or REVISION:SPEC[:VARIANT] of a git repository"
     parser.add_argument("before", metavar="A", help=which)
     parser.add_argument("after", metavar="B", help="the same")
-    parser.add_argument("--input", type=size, metavar="512|512x640", help="another input size")
+    add_input(parser)
     parser.add_argument("--format", choices=("table", "json"), default="table")
     add_values(parser)
 
@@ -105,8 +105,8 @@ def _row(change: Change) -> list[str]:
 
 
 def _alone(side: Side) -> list[str]:
-    shape = "?" if side.shape is None else shape_text(side.shape)
-    return [side.kind, "", "", shape, count_text(side.parameters), count_text(side.macs)]
+    figures = count_text(side.parameters), count_text(side.macs)
+    return [side.kind, "", "", shape_text(side.shape), *figures]
 
 
 def _reads(old: Side, new: Side) -> str:

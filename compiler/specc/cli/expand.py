@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from specc.cli.output import show
-from specc.cli.selection import add_values, compile_selected, size
+from specc.cli.selection import add_input, add_values, compile_selected
 from specc.documents import Findings
 from specc.unroll import unrolled
 
@@ -18,7 +18,7 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's flags."""
     parser.add_argument("spec", metavar="SPEC[:VARIANT]", help="a spec file")
-    parser.add_argument("--input", type=size, metavar="512|512x640", help="another input size")
+    add_input(parser)
     add_values(parser)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from errno import ENOTDIR
 from pathlib import Path
 
-__all__ = ["write_whole"]
+__all__ = ["write_or_tell", "write_whole"]
 
 
 def write_whole(target: Path, content: bytes, *, mode: int = 0o644) -> None:
@@ -30,3 +31,13 @@ def write_whole(target: Path, content: bytes, *, mode: int = 0o644) -> None:
         Path(temporary).replace(target)
     finally:
         Path(temporary).unlink(missing_ok=True)
+
+
+def write_or_tell(command: str, target: Path, content: bytes) -> bool:
+    """Write a file in one step; where that fails, say why and return `False`."""
+    try:
+        write_whole(target, content)
+    except OSError as error:
+        print(f"specc {command}: {target} cannot be written: {error.strerror}", file=sys.stderr)
+        return False
+    return True

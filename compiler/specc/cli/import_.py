@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from specc.cli.files import write_whole
+from specc.cli.files import write_or_tell
 from specc.cli.output import show
 from specc.driver import compile_spec
 from specc.importing import import_darknet
@@ -36,10 +36,7 @@ def run(options: argparse.Namespace) -> int:
     if target.exists() and not options.force:
         print(f"specc import: {target} is there: add --force", file=sys.stderr)
         return 2
-    try:
-        write_whole(target, made.text.encode())
-    except OSError as error:
-        print(f"specc import: {target} cannot be written: {error.strerror}", file=sys.stderr)
+    if not write_or_tell("import", target, made.text.encode()):
         return 2
     model = compile_spec(target)
     show(model.diagnostics)

@@ -20,7 +20,7 @@ from specc.documents import Findings, did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["COMMANDS", "command_module", "main"]
+__all__ = ["COMMANDS", "PLUGINS", "command_module", "main"]
 
 COMMANDS = {
     "build": "write the PyTorch module of a spec",

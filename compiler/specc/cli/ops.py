@@ -11,7 +11,7 @@ from specc.cli.table import Column, table
 from specc.detector import COMPONENTS
 from specc.documents import did_you_mean
 from specc.emit.text import text
-from specc.ops import INITIALIZERS, OPS
+from specc.ops import INITIALIZERS, OPS, known_here
 from specc.schema.calls import describe
 from specc.values.expression import Attribute, Call, Name
 
@@ -59,7 +59,9 @@ def run(options: argparse.Namespace) -> int:
         return 0
     known = OPS | INITIALIZERS | COMPONENTS
     if options.op not in known:
-        help = did_you_mean(options.op, known, "`specc ops` lists them")
+        here = known_here(options.op)
+        near = did_you_mean(options.op, known, "`specc ops` lists them")
+        help = f"here it is `{here}`" if here else near
         print(f"specc ops: there is no op {options.op}: {help}", file=sys.stderr)
         return 2
     print("\n\n".join(_shown(options.op)))

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from specc.cli.files import write_whole
+from specc.cli.files import write_or_tell
 
 if TYPE_CHECKING:
     import argparse
@@ -34,11 +34,7 @@ def run(options: argparse.Namespace) -> int:
     if options.output is None:
         print(schema, end="")
         return 0
-    try:
-        write_whole(options.output, schema.encode())
-    except OSError as error:
-        reason = error.strerror
-        print(f"specc schema: {options.output} cannot be written: {reason}", file=sys.stderr)
+    if not write_or_tell("schema", options.output, schema.encode()):
         return 2
     print(options.output)
     return 0

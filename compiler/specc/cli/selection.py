@@ -1,4 +1,4 @@
-"""What the commands have in common: which spec, which variant, which values."""
+"""What the commands have in common: which spec, which variant, which values, which size."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from specc.documents.scalars import resolve
 if TYPE_CHECKING:
     from specc.driver import Model
 
-__all__ = ["add_values", "compile_selected", "depth", "size"]
+__all__ = ["add_input", "add_values", "compile_selected", "depth", "size"]
 
 
 def add_values(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +24,11 @@ def add_values(parser: argparse.ArgumentParser) -> None:
         dest="values",
         help="a value for a parameter of the spec",
     )
+
+
+def add_input(parser: argparse.ArgumentParser) -> None:
+    """Add `--input`."""
+    parser.add_argument("--input", type=size, metavar="512|512x640", help="another input size")
 
 
 def _assignment(text: str) -> tuple[str, object]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from specc.cli.figures import count_text, field_text, findings_data, head, shape_data, totals
 from specc.cli.output import show
-from specc.cli.selection import add_values, compile_selected, depth, size
+from specc.cli.selection import add_input, add_values, compile_selected, depth
 from specc.cli.table import Column, table
 from specc.passes.summary import summarize
 from specc.values.dimensions import shape_text
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"how many levels of modules to list (default: {DEPTH})",
     )
-    parser.add_argument("--input", type=size, metavar="512|512x640", help="another input size")
+    add_input(parser)
     parser.add_argument("--format", choices=("table", "json"), default="table")
     add_values(parser)
 
@@ -86,7 +86,7 @@ def _row(part: Part, level: int, whole: Part) -> list[str]:
 
 
 def _shapes(part: Part) -> str:
-    shown = ["?" if shape is None else shape_text(shape) for shape in part.shapes]
+    shown = list(map(shape_text, part.shapes))
     if len(shown) > MOST_SHAPES:
         return f"{shown[0]} ... {shown[-1]}"
     return ", ".join(shown)

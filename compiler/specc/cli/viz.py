@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from specc.cli.files import write_whole
+from specc.cli.files import write_or_tell
 from specc.cli.output import show
-from specc.cli.selection import add_values, compile_selected, depth, size
+from specc.cli.selection import add_input, add_values, compile_selected, depth
 
 if TYPE_CHECKING:
     import argparse
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="draw modules below depth N as one box (default: as deep as stays readable)",
     )
-    parser.add_argument("--input", type=size, metavar="512|512x640", help="another input size")
+    add_input(parser)
     add_values(parser)
 
 
@@ -66,12 +66,7 @@ def _write(dot: str, target: Path) -> Path | None:
             target = target.with_suffix(".dot")
             print(f"specc viz: no Graphviz here, so {target} is written", file=sys.stderr)
             print("  help: `pip install 'specc[draw]'`, or install `dot`", file=sys.stderr)
-    try:
-        write_whole(target, content)
-    except OSError as error:
-        print(f"specc viz: {target} cannot be written: {error.strerror}", file=sys.stderr)
-        return None
-    return target
+    return target if write_or_tell("viz", target, content) else None
 
 
 def _extent(picture: Picture, *, is_chosen: bool) -> str:

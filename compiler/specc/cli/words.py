@@ -8,14 +8,13 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, cast
 
+from specc.cli.main import COMMANDS, PLUGINS, command_module
 from specc.detector import COMPONENTS
 from specc.documents import CODES
 from specc.library import zoo
 from specc.ops import INITIALIZERS, OPS
 
 __all__ = ["Command", "Words", "commands"]
-
-PLUGINS = "specc.commands"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +46,6 @@ class _Parser(argparse.ArgumentParser):
 
 def commands() -> list[Command]:
     """Return all commands; those of other packages take files, as far as can be known."""
-    from specc.cli.main import COMMANDS
-
     own = [_read(name, purpose) for name, purpose in COMMANDS.items()]
     others = sorted({entry.name for entry in entry_points(group=PLUGINS)} - COMMANDS.keys())
     return own + [Command(name, "") for name in others]
@@ -56,8 +53,6 @@ def commands() -> list[Command]:
 
 def _read(name: str, purpose: str) -> Command:
     """Return a command by its parser and those of its actions."""
-    from specc.cli.main import command_module
-
     parser = _Parser(prog=name)
     command_module(name).add_arguments(parser)
     options: dict[str, Words | None] = {}

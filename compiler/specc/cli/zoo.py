@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from specc.cli.files import write_whole
+from specc.cli.files import write_or_tell
 from specc.cli.table import Column, table
 from specc.documents import Findings, Report, did_you_mean, load
 from specc.library import ZOO, Library, read, zoo
@@ -80,10 +80,7 @@ def _copy(options: argparse.Namespace) -> int:
         print(f"specc zoo: {', '.join(taken)} {are} there: add --force", file=sys.stderr)
         return 2
     for target, file in targets.items():
-        try:
-            write_whole(target, file.read_bytes())
-        except OSError as error:
-            print(f"specc zoo: {target} cannot be written: {error.strerror}", file=sys.stderr)
+        if not write_or_tell("zoo", target, file.read_bytes()):
             return 2
         print(target)
     return 0

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 from specc.detector.base import Component, component
-from specc.ops.arguments import choice, flag, numbers
+from specc.ops.arguments import POSITIVE, choice, flag, numbers, several
 from specc.ops.base import argument
 
 __all__ = ["AnchorGrid", "Anchors", "BoxPriors", "CellAnchors", "DefaultBoxes"]
 
-_SIDES = {
-    "type": "array",
-    "items": {"type": "number", "exclusiveMinimum": 0},
-    "minItems": 2,
-    "maxItems": 2,
-}
+_SIDES = several(POSITIVE, 2, 2)
 
 
 class Anchors(Component):
@@ -33,6 +29,10 @@ class Anchors(Component):
     def per_cell(self) -> list[int]:
         """Return the number of boxes at each cell of each map."""
         raise NotImplementedError
+
+    def sides(self) -> list[float]:
+        """Return how large the boxes of each map are; nothing if they go by its cells."""
+        return []
 
 
 @component
@@ -53,6 +53,10 @@ class DefaultBoxes(Anchors):
     def per_cell(self) -> list[int]:
         """Return ``2 + 2 * len(ratios)`` for each map."""
         return [2 + 2 * len(row) for row in self.ratios]
+
+    def sides(self) -> list[float]:
+        """Return the side of the square of each map."""
+        return self.sizes[:-1]
 
 
 @component
@@ -75,6 +79,10 @@ class AnchorGrid(Anchors):
         """Return ``len(sizes) * len(ratios)`` for each map."""
         return [len(row) * len(self.ratios) for row in self.sizes]
 
+    def sides(self) -> list[float]:
+        """Return the largest side of the squares of each map."""
+        return [max(row, default=0) for row in self.sizes]
+
 
 @component
 class CellAnchors(Anchors):
@@ -89,17 +97,17 @@ class CellAnchors(Anchors):
     scales: list[float] = numbers("Sides of the boxes of aspect (1, 1), in cells.")
     aspects: list[list[float]] = argument(
         "Width and height of each box at scale 1, in cells.",
-        {
-            "type": "array",
-            "items": _SIDES,
-            "minItems": 1,
-        },
+        {"type": "array", "items": _SIDES, "minItems": 1},
     )
     strides: list[float] = numbers("Distance of the cells of each map, in pixels of the input.")
 
     def per_cell(self) -> list[int]:
         """Return ``len(scales) * len(aspects)`` for each map."""
         return [len(self.scales) * len(self.aspects)] * len(self.strides)
+
+    def sides(self) -> list[float]:
+        """Return the strides, which the boxes of each map grow with."""
+        return self.strides
 
 
 @component
@@ -129,3 +137,9 @@ class BoxPriors(Anchors):
     def per_cell(self) -> list[int]:
         """Return ``len(sizes)`` for each map."""
         return [len(row) for row in self.sizes]
+
+    def sides(self) -> list[float]:
+        """Return the root of the largest area of each map, if it is one of pixels."""
+        if self.unit == "cells":
+            return []
+        return [max(math.sqrt(width * height) for width, height in row) for row in self.sizes]

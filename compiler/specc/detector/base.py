@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, TypeVar, dataclass_transform
 
-from specc.ops.base import Declaration, argument
+from specc.ops.base import Declaration, argument, register
 
 __all__ = ["COMPONENTS", "Component", "component"]
 
@@ -39,7 +38,4 @@ _Component = TypeVar("_Component", bound=type[Component])
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(argument,))
 def component(cls: _Component) -> _Component:
     """Register a component under its class name."""
-    made = dataclass(frozen=True, kw_only=True)(cls)
-    made.arguments = made.read_arguments()
-    COMPONENTS[made.__name__] = made
-    return made
+    return register(cls, COMPONENTS)

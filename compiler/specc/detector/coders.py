@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from specc.detector.base import Component, component
-from specc.ops.arguments import number
+from specc.ops.arguments import POSITIVE, number, several
 from specc.ops.base import argument
 
 __all__ = ["BoxCoder", "BoxLinearCoder", "CellCoder", "RootCoder"]
@@ -20,12 +20,7 @@ class BoxCoder(Component):
 
     weights: tuple[float, ...] = argument(
         "Factors of x, y, width and height.",
-        {
-            "type": "array",
-            "items": {"type": "number", "exclusiveMinimum": 0},
-            "minItems": 4,
-            "maxItems": 4,
-        },
+        several(POSITIVE, 4, 4),
         default=(1.0, 1.0, 1.0, 1.0),
     )
     clamp: float | None = number("Largest log-size decoded.", above=0, default=None)

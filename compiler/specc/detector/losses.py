@@ -37,6 +37,29 @@ class Loss(Component):
     needs_prior: ClassVar[bool] = False
 
 
+def _alpha() -> float:
+    return number(
+        "Weight of an object; of all else, 1 - `alpha`.", minimum=0, maximum=1, default=0.25
+    )
+
+
+def _gamma(default: float = 2.0) -> float:
+    return number("How little easy examples count.", minimum=0, default=default)
+
+
+def _beta() -> float:
+    return number("Difference of offsets up to which it is squared.", above=0, default=1 / 9)
+
+
+def _ignore(default: float) -> float:
+    return number(
+        "Overlap with an object above which a box is not told that it has none.",
+        minimum=0,
+        maximum=1,
+        default=default,
+    )
+
+
 @component
 class MultiBoxLoss(Loss):
     """Smooth L1 and cross-entropy over positives and the hardest negatives (SSD, equation 1).
@@ -66,10 +89,8 @@ class FocalLoss(Loss):
 
     needs_prior = True
 
-    alpha: float = number(
-        "Weight of an object; of all else, 1 - `alpha`.", minimum=0, maximum=1, default=0.25
-    )
-    gamma: float = number("How little easy examples count.", minimum=0, default=2.0)
+    alpha: float = _alpha()
+    gamma: float = _gamma()
     boxes: str = choice("Loss of the boxes.", ("l1", "smooth_l1", "giou"), default="smooth_l1")
 
 
@@ -84,10 +105,8 @@ class FCOSLoss(Loss):
     beside: ClassVar = {"match": ("CenterSampling",)}
     needs_prior = True
 
-    alpha: float = number(
-        "Weight of an object; of all else, 1 - `alpha`.", minimum=0, maximum=1, default=0.25
-    )
-    gamma: float = number("How little easy examples count.", minimum=0, default=2.0)
+    alpha: float = _alpha()
+    gamma: float = _gamma()
 
 
 @component
@@ -99,10 +118,8 @@ class EfficientDetLoss(Loss):
 
     needs_prior = True
 
-    alpha: float = number(
-        "Weight of an object; of all else, 1 - `alpha`.", minimum=0, maximum=1, default=0.25
-    )
-    gamma: float = number("How little easy examples count.", minimum=0, default=1.5)
+    alpha: float = _alpha()
+    gamma: float = _gamma(1.5)
     delta: float = number("Difference of offsets up to which it is squared.", above=0, default=0.1)
     box_weight: float = number("Weight of the boxes' loss.", minimum=0, default=50.0)
 
@@ -120,7 +137,7 @@ class RPNLoss(Loss):
     positive: float = number(
         "Largest share of them that have an object.", minimum=0, maximum=1, default=0.5
     )
-    beta: float = number("Difference of offsets up to which it is squared.", above=0, default=1 / 9)
+    beta: float = _beta()
 
 
 @component
@@ -132,7 +149,7 @@ class FastRCNNLoss(Loss):
 
     slot = "regions.loss"
 
-    beta: float = number("Difference of offsets up to which it is squared.", above=0, default=1 / 9)
+    beta: float = _beta()
 
 
 @component
@@ -147,12 +164,7 @@ class YOLOLoss(Loss):
     needs_cells = True
     beside: ClassVar = {"coder": ("CellCoder",)}
 
-    ignore: float = number(
-        "Overlap with an object above which a box is not told that it has none.",
-        minimum=0,
-        maximum=1,
-        default=0.5,
-    )
+    ignore: float = _ignore(0.5)
 
 
 @component
@@ -167,12 +179,7 @@ class YOLOv2Loss(Loss):
     needs_cells = True
     beside: ClassVar = {"coder": ("CellCoder",)}
 
-    ignore: float = number(
-        "Overlap with an object above which a box is not told that it has none.",
-        minimum=0,
-        maximum=1,
-        default=0.6,
-    )
+    ignore: float = _ignore(0.6)
     objects: float = number("Weight of an object's objectness.", minimum=0, default=5.0)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from specc.detector.base import Component, component
-from specc.ops.arguments import choice, number
+from specc.ops.arguments import choice, number, several
 from specc.ops.base import argument
 
 if TYPE_CHECKING:
@@ -15,9 +15,7 @@ __all__ = ["Preprocess"]
 
 
 def _triple(doc: str, default: Sequence[float]) -> Any:
-    item = {"type": "number"}
-    schema = {"type": "array", "items": item, "minItems": 3, "maxItems": 3}
-    return argument(doc, schema, default=tuple(default))
+    return argument(doc, several({"type": "number"}, 3, 3), default=tuple(default))
 
 
 @component

@@ -8,18 +8,28 @@ from specc.ops.arguments import integer, number
 __all__ = ["NMS", "LevelNMS", "TopNMS"]
 
 
+def _score(default: float) -> float:
+    return number("Smallest score looked at.", minimum=0, maximum=1, default=default)
+
+
+def _iou(default: float) -> float:
+    return number("Overlap above which the weaker box goes.", minimum=0, maximum=1, default=default)
+
+
+def _keep(default: int) -> int:
+    return integer("Boxes of an image that leave.", default=default)
+
+
 @component
 class NMS(Component):
     """Keep the best box of each overlapping group, class by class (SSD, section 3)."""
 
     slot = "select"
 
-    score: float = number("Smallest score looked at.", minimum=0, maximum=1, default=0.01)
+    score: float = _score(0.01)
     per_class: int = integer("Boxes of a class that enter.", default=400)
-    iou: float = number(
-        "Overlap above which the weaker box goes.", minimum=0, maximum=1, default=0.45
-    )
-    keep: int = integer("Boxes of an image that leave.", default=200)
+    iou: float = _iou(0.45)
+    keep: int = _keep(200)
 
 
 @component
@@ -31,12 +41,10 @@ class LevelNMS(Component):
 
     slot = "select"
 
-    score: float = number("Smallest score looked at.", minimum=0, maximum=1, default=0.05)
+    score: float = _score(0.05)
     per_map: int = integer("Scores of a map that enter.", default=1000)
-    iou: float = number(
-        "Overlap above which the weaker box goes.", minimum=0, maximum=1, default=0.5
-    )
-    keep: int = integer("Boxes of an image that leave.", default=300)
+    iou: float = _iou(0.5)
+    keep: int = _keep(300)
 
 
 @component
@@ -48,9 +56,7 @@ class TopNMS(Component):
 
     slot = "select"
 
-    score: float = number("Smallest score looked at.", minimum=0, maximum=1, default=0.0)
+    score: float = _score(0.0)
     best: int = integer("Scores of an image that enter.", default=5000)
-    iou: float = number(
-        "Overlap above which the weaker box goes.", minimum=0, maximum=1, default=0.5
-    )
-    keep: int = integer("Boxes of an image that leave.", default=100)
+    iou: float = _iou(0.5)
+    keep: int = _keep(100)

@@ -5,7 +5,7 @@
 into a `Report`.
 """
 
-from specc.documents.characters import mend, quoted, unusual
+from specc.documents.characters import is_markup, mend, quoted, unusual
 from specc.documents.codes import CODES
 from specc.documents.diagnostics import Diagnostic, Findings, Label, Report
 from specc.documents.excerpt import display_width
@@ -32,6 +32,7 @@ __all__ = [
     "Value",
     "did_you_mean",
     "display_width",
+    "is_markup",
     "load",
     "mend",
     "parse",

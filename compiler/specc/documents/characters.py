@@ -46,7 +46,7 @@ def mend(text: str) -> str:
     done = 0
     for offset, length in _unusual_runs(text):
         run = text[offset : offset + length]
-        pieces += text[done:offset], "" if _is_markup(run) else run.translate(_ASCII)
+        pieces += text[done:offset], "" if is_markup(run) else run.translate(_ASCII)
         done = offset + length
     return "".join(pieces) + text[done:]
 
@@ -56,7 +56,8 @@ def quoted(text: str, limit: int = 60) -> str:
     return f"`{text}`" if len(text) <= limit else f"`{text[: limit - 1]}…`"
 
 
-def _is_markup(run: str) -> bool:
+def is_markup(run: str) -> bool:
+    """Whether an unusual run is Markdown's, and no character that looks like another."""
     return run.startswith(("*", "<"))
 
 

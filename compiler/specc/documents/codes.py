@@ -106,4 +106,5 @@ CODES: dict[str, str] = {
     "W0606": "class scores that begin around a half",
     "W0607": "output that the loss does not read",
     "W0608": "initial values that fill nothing",
+    "W0609": "boxes that shrink from map to coarser map",
 }

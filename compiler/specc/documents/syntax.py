@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import yaml
 
-from specc.documents.characters import mend, quoted, unusual
+from specc.documents.characters import is_markup, mend, quoted, unusual
 from specc.documents.diagnostics import Label, Report
 from specc.documents.events import events
 from specc.documents.source import Source, Span
@@ -165,7 +165,7 @@ def _explain_unusual(line: Span, report: Report) -> bool:
     offset, length = found
     run = line.text[offset : offset + length]
     meant = mend(run)
-    markup = run.startswith(("*", "<"))
+    markup = is_markup(run)
     report.add(
         "E0121" if markup else "E0120",
         f"Markdown's `{run}` in YAML" if markup else f"full-width `{run}` stands for `{meant}`",

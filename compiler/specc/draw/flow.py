@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from specc.draw.marks import outputs
 from specc.draw.picture import Arrow, Line, Picture, Place
-from specc.draw.words import shown
+from specc.values.dimensions import shape_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +30,7 @@ def flow(graph: Graph, picture: Picture, taps: set[str]) -> None:
         shapes = list(dict.fromkeys(values.values()))
         picture.arrows.append(Arrow(tail, head, shapes, not taps.isdisjoint(values)))
     for name, paths in outputs(graph).items():
-        text = _several(shown(graph[path].shape) for path in paths)
+        text = _several(shape_text(graph[path].shape) for path in paths)
         box = picture.add("output", Line(name, text))
         picture.items.append(box)
         tails = dict.fromkeys(picture.places[p] for p in paths if p in picture.places)
@@ -45,7 +45,7 @@ def _flows(graph: Graph, places: dict[str, Place]) -> Flows:
         for source in node.inputs:
             tail = places.get(source)
             if head is not None and tail is not None and tail.box is not head.box:
-                flows[tail, head][source] = shown(graph[source].shape)
+                flows[tail, head][source] = shape_text(graph[source].shape)
     return flows
 
 
@@ -57,7 +57,7 @@ def _note_shapes(graph: Graph, picture: Picture, flows: Flows) -> None:
         leaving[tail.box.id].update(values)
     for path in (path for paths in outputs(graph).values() for path in paths):
         if path in picture.places:
-            leaving[picture.places[path].box.id][path] = shown(graph[path].shape)
+            leaving[picture.places[path].box.id][path] = shape_text(graph[path].shape)
     for box in picture.boxes:
         if box.role == "folded" and not box.cells:
             sides = (_several(known[box.id].values()) for known in (arriving, leaving))

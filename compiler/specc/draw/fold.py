@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from specc.draw.marks import inside, outputs, own_path, rows_of, taps
+from specc.draw.marks import inside, outputs, rows_of, taps
 from specc.draw.picture import Box, Frame, Line, Place
 from specc.draw.words import attributes, large, rounds
 from specc.ir.graph import Instance
@@ -58,7 +58,7 @@ class Pencil:
         else:
             for apply in row.applies:
                 yield from self.apply(instance, row, apply, level)
-        own = own_path(instance, row)
+        own = instance.path_of(row.key)
         if own in self.graph.failed and own in self.graph and own not in self.picture.places:
             yield self.leaf(self.graph[own], row.name or row.key)
 
@@ -69,12 +69,12 @@ class Pencil:
     def apply(
         self, instance: Instance, row: Row, apply: Apply, level: int
     ) -> Iterator[Box | Frame]:
-        """Draw one use of an op or module; a row may ride on the box before it."""
+        """Draw one use of an op or module; a row may go into the box before it."""
         key = apply.path.removeprefix(f"{instance.path}.")
         name = key if row.name is None else row.name + key.removeprefix(row.key)
         if not isinstance(apply.target, Instance):
             node = self.graph[apply.path]
-            if not self.ride(node, name):
+            if not self.join_producer(node, name):
                 yield self.leaf(node, name)
         elif self.is_open(level):
             yield self.opened(apply, apply.target, name, level)
@@ -101,9 +101,9 @@ class Pencil:
             return "tap"
         return "weights" if self.weights([node.path]) else "plain"
 
-    def ride(self, node: Node, name: str) -> bool:
+    def join_producer(self, node: Node, name: str) -> bool:
         """Put a row on its producer's box, if it only changes values in place as a ReLU does."""
-        box = None if node.path in self.model.faults else self.vehicle(node)
+        box = None if node.path in self.model.faults else self.producer_box(node)
         if box is None:
             return False
         box.lines.append(_line(node, name))
@@ -112,7 +112,7 @@ class Pencil:
             box.role = "tap"
         return True
 
-    def vehicle(self, node: Node) -> Box | None:
+    def producer_box(self, node: Node) -> Box | None:
         """Return the box of the row before, if nothing else uses that row's value."""
         if node.op is None or node.shape is None or len(node.inputs) != 1:
             return None

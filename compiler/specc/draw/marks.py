@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from specc.ir.graph import Apply, Graph, Row
 
-__all__ = ["inside", "outputs", "own_path", "rows_of", "taps"]
+__all__ = ["inside", "outputs", "rows_of", "taps"]
 
 
 def outputs(graph: Graph) -> dict[str, list[str]]:
@@ -52,11 +52,6 @@ def rows_of(graph: Graph, instance: Instance, row: Row) -> Iterator[str]:
     """Yield the paths that a row stands for; its own, if it failed as a whole."""
     for apply in row.applies:
         yield from inside(graph, apply)
-    own = own_path(instance, row)
+    own = instance.path_of(row.key)
     if own in graph and own in graph.failed and all(apply.path != own for apply in row.applies):
         yield own
-
-
-def own_path(instance: Instance, row: Row) -> str:
-    """Return where a row stands."""
-    return f"{instance.path}.{row.key}" if instance.path else row.key

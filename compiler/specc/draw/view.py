@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from specc.draw.flow import flow
 from specc.draw.fold import Pencil
 from specc.draw.picture import Line, Picture
-from specc.draw.words import large, shown
+from specc.draw.words import large
+from specc.values.dimensions import shape_text
 
 if TYPE_CHECKING:
     from specc.driver import Model
@@ -48,7 +49,7 @@ def _draw(model: Model, depth: int, most_rows: int = MOST_ROWS) -> Picture:
     root = model.hierarchy.root
     pencil = Pencil(model, picture, most_rows)
     for name in root.inputs:
-        line = Line(name, shown(model.hierarchy[name].shape))
+        line = Line(name, shape_text(model.hierarchy[name].shape))
         picture.items.append(picture.add("input", line, name))
     picture.items += pencil.module(root, 0)
     flow(model.hierarchy, picture, pencil.taps)

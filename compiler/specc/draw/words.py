@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from specc.ops import Op
-from specc.values.dimensions import shape_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from specc.values.dimensions import Shape
-
-__all__ = ["attributes", "large", "rounds", "shown"]
+__all__ = ["attributes", "large", "rounds"]
 
 QUIET = {"kernel_size", "stride", "dilation", "padding", "bias", "inplace"}
 LONGEST_VALUE = 24
@@ -69,11 +66,6 @@ def rounds(targets: Sequence[object]) -> tuple[list[str], list[str]]:
     common = [text for text in told[0] if all(text in other for other in told)]
     own = [", ".join(text for text in each if text not in common) for each in told]
     return common, [text or str(index) for index, text in enumerate(own)]
-
-
-def shown(shape: Shape | None) -> str:
-    """Write a shape without its batch; one that is not known is `?`."""
-    return "?" if shape is None else shape_text(shape)
 
 
 def large(count: int) -> str:

@@ -10,6 +10,7 @@ from specc.emit.layout import Line
 from specc.emit.plan import BODY, Argument
 from specc.emit.variation import may_vary
 from specc.values.expression import Literal, Name
+from specc.values.numbers import is_number
 from specc.values.traced import formula, names_in, plain
 
 if TYPE_CHECKING:
@@ -68,11 +69,7 @@ def _numbers(graph: Graph) -> tuple[dict[int, Numbers], dict[int, set[str]]]:
 
 
 def _numeric(values: dict[str, Any]) -> Numbers:
-    return {
-        name: plain(value)
-        for name, value in values.items()
-        if isinstance(value, (int, float)) and not isinstance(value, bool)
-    }
+    return {name: plain(value) for name, value in values.items() if is_number(value)}
 
 
 def _write(plan: ClassPlan, formulas: Formulas) -> None:

@@ -65,7 +65,7 @@ def write_chain(writer: Writer) -> list[Line]:
         name = flowing if is_last else name_of(rows[index])
         if not is_last:
             lines.append(Line(BODY, f"{name} = {flowing}", remark=shapes([value])))
-        writer.names.call(value, Name(name))
+        writer.names.bind(value, Name(name))
         start = index + 1
     return lines
 

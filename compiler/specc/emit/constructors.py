@@ -18,6 +18,7 @@ from specc.ops import Op
 from specc.values.dimensions import shape_text
 from specc.values.evaluate import Evaluator
 from specc.values.expression import Attribute, Binary, Call, Expression, Literal, Name, Series, Star
+from specc.values.numbers import is_number
 from specc.values.traced import at_turn, fold, formula, names_in
 
 if TYPE_CHECKING:
@@ -102,14 +103,10 @@ class Constructors:
         target = apply.target
         if isinstance(target, Instance):
             values = {
-                name: formula(v) for name, v in apply.value.replacements.items() if _is_number(v)
+                name: formula(v) for name, v in apply.value.replacements.items() if is_number(v)
             }
             return Build(self.plans[id(target)], tuple(values.items()))
         return self.survey.layer(target) if isinstance(target, Op) else None
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _open_count(row: Row, instance: Instance) -> Expression | None:

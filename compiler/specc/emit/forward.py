@@ -59,7 +59,7 @@ class Forward:
     def _row(self, writer: Writer, row: Row, index: int) -> list[Line]:
         if row.form == "value":
             items = writer.names.series(cast("list[Any]", row.value))
-            writer.names.call(row.value, Name(name_of(row)))
+            writer.names.bind(row.value, Name(name_of(row)))
             return [Line(BODY, f"{name_of(row)} = ", items)]
         if row.form == "each":
             return write_each(writer, row, self.readers)

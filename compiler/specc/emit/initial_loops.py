@@ -73,8 +73,8 @@ class InitialLoops:
         """Decide on the loops of an instance, then of those in it; `done` are the kinds around it."""
         held = [apply.target for _, apply in instance.children()]
         inside = [module for module in held if isinstance(module, Instance)]
-        spoken = done.union(*(module.spoken for module in inside))
-        kinds = [k for k in instance.init if k not in spoken and self._is_for_several(k, instance)]
+        apart = done.union(*(module.own_init for module in inside))
+        kinds = [k for k in instance.init if k not in apart and self._is_for_several(k, instance)]
         self._kinds[id(instance)] = kinds
         self._done[id(instance)] = done | set(kinds)
         for module in inside:

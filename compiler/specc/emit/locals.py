@@ -29,23 +29,23 @@ class Locals:
         self._taken.add(name)
         return name
 
-    def call(self, value: Any, name: Expression) -> None:
-        """Remember what a value is called; the items of a list are called by their place."""
+    def bind(self, value: Any, name: Expression) -> None:
+        """Remember the name of a value; the items of a list are named by their place."""
         self._names[id(value)] = name
         if isinstance(value, list):
-            self.call_items(flat(cast("list[Any]", value)), name)
+            self.bind_items(flat(cast("list[Any]", value)), name)
 
-    def call_items(self, items: Sequence[Any], name: Expression) -> None:
-        """Remember the name of a list with these items, and call those without a name by it."""
+    def bind_items(self, items: Sequence[Any], name: Expression) -> None:
+        """Remember the name of a list with these items, and name those without a name by it."""
         for place, item in enumerate(items):
             if id(item) not in self._names:
-                self.call(item, Index(name, Literal(place)))
+                self.bind(item, Index(name, Literal(place)))
         if items:
             lists = self._lists.setdefault(id(items[0]), [])
             lists.append((list(map(id, items)), name))
 
     def known(self, value: Any) -> Expression | None:
-        """Return what a value is called, if it has been called anything."""
+        """Return the name of a value, if it has one."""
         return self._names.get(id(value))
 
     def refer(self, value: Any) -> Expression:

@@ -92,8 +92,7 @@ def _module_name(instance: Instance) -> str:
 
 def _file(instance: Instance) -> Spec | None:
     """Return the file whose root a module is, if it is one."""
-    file = instance.spec.spec
-    return file if file is not None and file.root is instance.spec else None
+    return instance.spec.spec if instance.spec.is_root else None
 
 
 def _doc(instance: Instance, chosen: list[str], missing: list[str], other: list[str]) -> str:

@@ -24,7 +24,7 @@ def find_returns(graph: Graph) -> Returns:
     """Decide what every instance returns, from the root inwards: a use may reach down a chain."""
     root = graph.root
     returns: Returns = {id(root): [value for _, value in root.outputs]}
-    list(leaves(returns[id(root)]))
+    list(leaves(returns[id(root)]))  # brings the outputs out of the modules that make them
     waiting = [[root]]
     while waiting:
         for twins in _inside(waiting.pop()):

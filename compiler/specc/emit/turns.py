@@ -38,9 +38,9 @@ def _cycle(writer: Writer, row: Row) -> list[Line]:
     name, layer = name_of(row), writer.names.fresh("layer")
     start = Series(tuple(map(writer.names.refer, row.applies[0].inputs)), is_tuple=True)
     values = writer.survey.given(row.applies[-1])
-    writer.names.call_items(values, Call(Name("list"), (Name(name),)))
+    writer.names.bind_items(values, Call(Name("list"), (Name(name),)))
     for place, value in enumerate(values):
-        writer.names.call(value, Index(Name(name), Literal(place)))
+        writer.names.bind(value, Index(Name(name), Literal(place)))
     return [
         Line(BODY, f"{name} = ", start),
         Line(BODY, f"for {layer} in ", writer.layer(row), ":"),
@@ -61,8 +61,8 @@ def write_each(writer: Writer, row: Row, readers: Readers) -> list[Line]:
     line = Line(BODY, f"{name} = ", loop.over(element))
     if len(columns[0]) > 1:
         return [line, *_unzipped(writer, row, list(zip(*columns, strict=True)))]
-    writer.names.call_items([value for (value,) in columns], Name(name))
-    writer.names.call(row.value, Name(name))
+    writer.names.bind_items([value for (value,) in columns], Name(name))
+    writer.names.bind(row.value, Name(name))
     return [line]
 
 
@@ -72,7 +72,7 @@ def _element(writer: Writer, row: Row, loop: Loop) -> Expression | None:
     has_layer = writer.survey.has_layer(row.applies[0])
     if has_layer and not row.shared:
         layer = loop.walk("layer", layer, first=True)
-    elements = [writer.called(apply, layer, loop.inputs) for apply in row.applies]
+    elements = [writer.call_with(apply, layer, loop.inputs) for apply in row.applies]
     return elements[0] if all(element == elements[0] for element in elements) else None
 
 
@@ -88,7 +88,7 @@ def _unzipped(writer: Writer, row: Row, columns: list[tuple[Any, ...]]) -> list[
         name = writer.names.fresh(exported, f"{name_of(row)}_{exported}")
         picked = Index(Name("each"), Literal(place))
         lines.append(Line(BODY, f"{name} = ", Comprehension(picked, "each", Name(name_of(row)))))
-        writer.names.call_items(values, Name(name))
+        writer.names.bind_items(values, Name(name))
     return lines
 
 

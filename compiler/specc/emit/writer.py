@@ -39,7 +39,7 @@ class Writer:
         named = {name_of(row) for row in instance.rows}
         self.names = Locals({*inputs, *instance.env, *named})
         for name, value in inputs.items():
-            self.names.call(value, Name(name))
+            self.names.bind(value, Name(name))
         reused = may_reuse and "x" in inputs
         self.flowing = "x" if reused else self.names.fresh("x", "y", "z", "out")
 
@@ -54,9 +54,9 @@ class Writer:
     def call(self, apply: Apply, layer: Expression) -> Expression:
         """Apply a row to its inputs."""
         if takes_one_list(apply) and len(apply.inputs) > 1:
-            return self.called(apply, layer, [self.names.series(apply.inputs)])
+            return self.call_with(apply, layer, [self.names.series(apply.inputs)])
         if isinstance(apply.target, Instance):
-            return self.called(apply, layer, list(map(self.names.refer, apply.inputs)))
+            return self.call_with(apply, layer, list(map(self.names.refer, apply.inputs)))
         inputs: list[Expression] = []
         for value in flat(list(apply.inputs)):
             read = self.names.refer(value)
@@ -68,9 +68,9 @@ class Writer:
                 inputs.append(Star(read))
             else:
                 inputs += map(self.names.refer, flat(cast("list[Any]", value)))
-        return self.called(apply, layer, inputs)
+        return self.call_with(apply, layer, inputs)
 
-    def called(self, apply: Apply, layer: Expression, inputs: list[Expression]) -> Expression:
+    def call_with(self, apply: Apply, layer: Expression, inputs: list[Expression]) -> Expression:
         """Return the call of a layer, or the expression of an op without one."""
         if not self.survey.has_layer(apply):
             return cast("Op", apply.target).expression(tuple(inputs))
@@ -83,7 +83,7 @@ class Writer:
         values = self.survey.given(apply)
         targets = [name] if len(values) == 1 else self._targets(row, apply, values)
         for target, value in zip(targets, values, strict=True):
-            self.names.call(value, Name(target))
+            self.names.bind(value, Name(target))
         return Line(BODY, f"{', '.join(targets)} = ", expression, remark=shapes(values))
 
     def _targets(self, row: Row, apply: Apply, values: list[Any]) -> list[str]:

@@ -21,6 +21,7 @@ ACTIVATIONS = {
     "tanh": "Tanh()",
     "elu": "ELU(inplace=True)",
     "swish": "SiLU(inplace=True)",
+    "mish": "Mish(inplace=True)",
 }
 _CALLS = {name: name for name in ACTIVATIONS}
 HEADS = {"yolo", "region", "detection"}
@@ -28,7 +29,6 @@ _SPECIAL = {
     "convolutional": ("binary", "xnor", "flipped", "antialiasing", "share_index"),
     "connected": ("batch_normalize",),
     "reorg": ("reverse", "flatten", "extra"),
-    "route": ("group_id",),
 }
 Shape = tuple[int, ...]
 
@@ -263,17 +263,36 @@ def _shortcut(reader: _Reader, section: Section) -> Layer | None:
 
 
 def _route(reader: _Reader, section: Section) -> Layer | None:
-    section.whole("groups", 1, most=1)
     places = reader.taken(section, "layers")
+    groups = section.whole("groups", 1)
+    part = section.whole("group_id", 0, least=0, most=groups - 1)
     if not places:
         return None
     first, *others = (reader.layers[place].shape for place in places)
     if any(shape[1:] != first[1:] for shape in others):
         shown = " and ".join("x".join(map(str, shape)) for shape in (first, *others))
         reader.misfit(section, f"only channels may differ: {shown}", "take layers of one size")
+    if groups > 1:
+        return _part(reader, section, groups, part, places)
     channels = sum(reader.layers[place].shape[0] for place in places)
     calls = ("Cat(dim=1)",) if others else ()
     return reader.layer(section, "cat", calls, (channels, *first[1:]), places)
+
+
+def _part(
+    reader: _Reader, section: Section, groups: int, part: int, places: list[int]
+) -> Layer | None:
+    """Return the layer that takes one of the equal groups of another's channels."""
+    channels, *sides = reader.layers[places[0]].shape
+    if len(places) > 1:
+        section.refuse("groups", "groups of several layers", "write a [route] for each layer")
+        return None
+    if channels % groups:
+        message = f"{groups} groups do not divide {channels} channels"
+        section.refuse("groups", message, "write a divisor of the channels")
+    length = max(channels // groups, 1)
+    call = f"Narrow(1, {part * length}, {length})"
+    return reader.layer(section, "part", (call,), (length, *sides), places)
 
 
 def _upsample(reader: _Reader, section: Section) -> Layer | None:

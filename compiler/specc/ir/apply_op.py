@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from specc.documents import Diagnostic, Label
-from specc.ir.binding import Bound, bind
+from specc.ir.binding import Bound, bind, check_bound, refuse_inputs
+from specc.ir.context import owner_of
 from specc.ir.graph import Apply, Node, Refusal, Row
 from specc.ir.initial import initial_values
 from specc.ir.tensors import INFER, Tensor, leaves
 from specc.ops import Op, ShapeError
-from specc.schema.calls import check_call
 from specc.values.dimensions import Shape, Size, shape_text
 from specc.values.expression import Call, Expression, ExpressionError, Literal, Name
 from specc.values.traced import outside_turns
@@ -39,19 +39,19 @@ def apply_op(
     context: Context,
     scope: Scope,
     row: Row,
-    call: tuple[type[Op], Call],
-    paths: tuple[str, str],
+    kind: type[Op],
+    call: Call,
+    path: str,
     values: list[Any],
 ) -> Tensor:
-    """Apply an op; `paths` are those of this use and of the row that owns the weights."""
-    path, owner = paths
+    """Apply an op to values; `path` is that of this use, of which a shared row has several."""
     tensors = [tensor for value in values for tensor in leaves(value)]
-    use = _Use(context, scope, row, call[0], call[1], path, tensors)
+    use = _Use(context, scope, row, kind, call, path, tensors)
     op = use.make()
     shape = use.infer(op) if op is not None else None
     sources = tuple(t.origin for t in tensors if t.origin in context.graph)
-    kind = call[0].__name__
-    context.graph.add(Node(path, op, kind, row.name, sources, shape, owner, row.spec.span))
+    name, owner, span = kind.__name__, owner_of(path), row.spec.span
+    context.graph.add(Node(path, op, name, row.name, sources, shape, owner, span))
     value = Tensor(None if shape is None else tuple(map(outside_turns, shape)), path)
     initial = initial_values(context, scope, row.spec, op) if op is not None else {}
     settings = op.settings() if op else {}
@@ -60,7 +60,7 @@ def apply_op(
 
 
 @dataclass(frozen=True, slots=True)
-class Misfit:
+class _Misfit:
     """A written number, such as `in_channels`, that is not the size which arrives."""
 
     name: str
@@ -77,36 +77,43 @@ class _Use:
     context: Context
     scope: Scope
     row: Row
-    op: type[Op]
+    kind: type[Op]
     call: Call
     path: str
     tensors: list[Tensor]
-    misfits: list[Misfit] = field(default_factory=list["Misfit"])
+    misfits: list[_Misfit] = field(default_factory=list[_Misfit])
 
     def make(self) -> Op | None:
         """Return the op with its arguments, or nothing after a finding or an unknown shape."""
-        names = list(self.op.arguments)
-        bound = bind(self._with_words(), names, self.scope.evaluate, self.op.__name__)
+        names = list(self.kind.arguments)
+        call = self._with_words()
+        refuse_inputs(call, self.scope.evaluate)
+        bound = bind(call, names, self.scope.evaluate, self.kind.__name__)
         self._count_inputs()
         is_known = self._fill_in(bound)
-        problems = check_call(self.op, bound.values)
-        for problem in problems:
-            at = bound.places.get(problem.argument or "", self.call.function.at)
-            span = self.row.spec.call.at(at)
-            self.context.add(problem.code, problem.message, span, problem.label, help=problem.help)
+        problems = check_bound(self.kind, bound, self.call, self.row.spec.call, self.context)
         if problems:
             self.context.graph.failed[self.path] = problems[0].message
-        return self.op(**bound.values) if is_known and not problems else None
+        return self.kind(**bound.values) if is_known and not problems else None
 
     def _with_words(self) -> Call:
-        """Return the call with bare words as texts: `print(model)` shows `padding=same`."""
+        """Return the call with bare words as `print(model)` shows them: `padding=same`."""
         keywords = [
             (name, self._text_of(name, value), at) for name, value, at in self.call.keywords
         ]
-        return replace(self.call, keywords=tuple(keywords))
+        arguments = tuple(map(self._flag, self.call.arguments))
+        return replace(self.call, arguments=arguments, keywords=tuple(keywords))
+
+    def _flag(self, value: Expression) -> Expression:
+        """Return a flag's name as true: PyTorch before 1.2 printed `ReLU(inplace)`."""
+        if not isinstance(value, Name) or value.id in self.scope.instance.env:
+            return value
+        argument = self.kind.arguments.get(value.id)
+        is_flag = argument is not None and argument.schema.get("type") == "boolean"
+        return Literal(value=True, at=value.at) if is_flag else value
 
     def _text_of(self, name: str, value: Expression) -> Expression:
-        argument = self.op.arguments.get(name)
+        argument = self.kind.arguments.get(name)
         if argument is None or not isinstance(value, Name) or value.id in self.scope.instance.env:
             return value
         kinds = argument.schema.get("anyOf", [argument.schema])
@@ -115,13 +122,13 @@ class _Use:
 
     def _count_inputs(self) -> None:
         given = len(self.tensors)
-        if self.op.takes(given):
+        if self.kind.takes(given):
             return
-        name = self.op.__name__
+        name = self.kind.__name__
         if not given:
             help = f"name an input: `{name}(...)(x)`"
             raise ExpressionError("nothing arrives at this row", self.call.at, help, "E0304")
-        names = self.op.inputs or ("x", "...")
+        names = self.kind.inputs or ("x", "...")
         count = f"{len(names)} input" + "s" * (len(names) != 1)
         message = f"`{name}` takes {count}; it is given {given}"
         what = "it" if len(names) == 1 else "them"
@@ -132,7 +139,7 @@ class _Use:
         """Infer the arguments left open, compare the written ones with what arrives."""
         shape = self.tensors[0].shape if self.tensors else None
         is_known = shape is not None
-        for name, argument in self.op.arguments.items():
+        for name, argument in self.kind.arguments.items():
             if argument.inferred is None:
                 continue
             side = None if shape is None else _side(shape, argument.inferred)
@@ -144,7 +151,7 @@ class _Use:
                 is_known = is_known and isinstance(side, int)
             elif isinstance(written, int) and isinstance(side, int) and written != side:
                 place = self.row.spec.call.at(bound.places[name])
-                self.misfits.append(Misfit(name, written, argument.inferred, side, place))
+                self.misfits.append(_Misfit(name, written, argument.inferred, side, place))
                 bound.values[name] = side
         return is_known
 
@@ -154,7 +161,7 @@ class _Use:
         help = "give `inputs` a fixed size, pool to one, or write a number in place of `_`"
         return ExpressionError(message, self.call.at, help, "E0401")
 
-    def _mismatch(self, found: Misfit) -> None:
+    def _refuse_misfit(self, found: _Misfit) -> None:
         message = f"`{found.name}` is {found.written}, but {found.arriving} arrive"
         place = Label(found.place, f"{found.arriving} arrive")
         help = f"write {int(found.arriving)}, or `_` to infer it"
@@ -168,15 +175,15 @@ class _Use:
         try:
             shape = op.shape(*known) if len(known) == len(shapes) else None
         except ShapeError as error:
-            self._refused(op, error)
+            self._refuse_inputs(op, error)
             shape = None
             if error.code == "E0406":
                 return None
         for misfit in self.misfits:
-            self._mismatch(misfit)
+            self._refuse_misfit(misfit)
         return shape
 
-    def _refused(self, op: Op, error: ShapeError) -> None:
+    def _refuse_inputs(self, op: Op, error: ShapeError) -> None:
         self.context.graph.failed[self.path] = error.message
         names = list(op.arguments)
         places = {name: v.at for name, v in zip(names, self.call.arguments, strict=False)}
@@ -217,8 +224,7 @@ class _Use:
         """Point at the row that an input comes from."""
         tensor = self.tensors[place]
         node = self.context.graph[tensor.origin]
-        given = "?" if tensor.shape is None else shape_text(tensor.shape)
-        return Label(node.span, f"`{node.path}` gives {given}")
+        return Label(node.span, f"`{node.path}` gives {shape_text(tensor.shape)}")
 
 
 def _side(shape: Shape, dimension: int) -> object:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, cast
 from specc.ir.context import BudgetSpent, Context
 from specc.ir.expand import expand
 from specc.ir.graph import Graph, Instance, Node
-from specc.ir.open_module import KINDS, fits, misfit, open_parameter
+from specc.ir.parameters import KINDS, fits, misfit, open_parameter
 from specc.ir.scope import Scope
 from specc.ir.tensors import UNKNOWN, Tensor
 from specc.values.dimensions import Dim, Shape, Size
 from specc.values.expression import Expression, ExpressionError, Name
+from specc.values.numbers import is_whole
 from specc.values.traced import plain
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def _input_size(scope: Scope, expression: Expression, sizes: dict[str, int]) -> 
     if isinstance(expression, Name) and expression.id not in scope.instance.env:
         return sizes.get(expression.id) or Size(expression.id)
     value = scope.evaluate.pin(scope.evaluate(expression))
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+    if not is_whole(value) or value < 1:
         message = f"a size is a whole number from 1 up; this is {value}"
         help = "write a number, or a name for any size"
         raise ExpressionError(message, expression.at, help, "E0211")

@@ -1,4 +1,4 @@
-"""Find what a call calls: an op, a module of the same file, or a module of another."""
+"""Find what a call calls, an op or a module of this file or another, and what that takes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from specc.documents import did_you_mean
 from specc.ir.context import Context, Reported
 from specc.ir.tensors import Callee
-from specc.ops import OPS, Op
+from specc.ops import OPS, Op, known_here
 from specc.schema.calls import shown
 from specc.values.expression import Attribute, Call, Expression, ExpressionError, Name
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from specc.ir.spec import ModuleSpec, Spec
     from specc.values.expression import At
 
-__all__ = ["callee_text", "resolve"]
+__all__ = ["argument_names", "callee_text", "input_names", "named", "resolve"]
 
 _TORCH = ("nn", "torch")
 
@@ -29,17 +29,16 @@ def resolve(context: Context, scope: Scope, function: Expression) -> type[Op] | 
         if alias.id in _TORCH and alias.id not in spec.use:
             message = f"no file is used as `{alias.id}`"
             raise ExpressionError(message, alias.at, _alone(function), "E0205")
-        other = _used(context, spec, alias.id, alias.at)
-        if function.name in other.modules:
-            return other.modules[function.name]
-        message = f"`{alias.id}` has no module `{function.name}`"
-        raise _unknown(message, function.name, list(other.modules), function.at)
+        return _of_file(context, spec, alias, function.name, function.at)
     if not isinstance(function, Name):
         message, help = "this cannot be called", "write the name of an op or module"
         if isinstance(function, Attribute) and callee_text(function).startswith("torch."):
             help = _alone(function)
         raise ExpressionError(message, function.at, help, "E0205")
-    name, spec = _held(scope, function.id)
+    held = _held(scope, function.id)
+    name, spec = held.name, held.spec
+    if held.alias:
+        return _of_file(context, spec, Name(held.alias, at=function.at), name, function.at)
     if name in spec.modules:
         return spec.modules[name]
     if name in spec.use:
@@ -54,13 +53,29 @@ def resolve(context: Context, scope: Scope, function: Expression) -> type[Op] | 
     raise _unknown(f"there is no op or module `{name}`", name, known, function.at)
 
 
-def _held(scope: Scope, name: str) -> tuple[str, Spec]:
+def named(spec: Spec, text: str) -> Callee | None:
+    """Return the op or module that a text is the name of, as `ResNet.BasicBlock` of another file."""
+    alias, _, name = text.rpartition(".")
+    if alias in spec.use:
+        return Callee(name, spec, alias)
+    is_known = text in OPS or text in spec.modules or text in spec.use
+    return Callee(text, spec) if is_known else None
+
+
+def _held(scope: Scope, name: str) -> Callee:
     """Follow a parameter that holds the name of an op or module, to the file it was named in."""
     held = scope.instance.env.get(name, scope.loops.get(name))
     if not isinstance(held, Callee):
-        return name, scope.spec
+        return Callee(name, scope.spec)
     scope.instance.used.add(name)
-    return held.name, held.spec
+    return held
+
+
+def _of_file(context: Context, spec: Spec, alias: Name, name: str, at: At) -> ModuleSpec:
+    other = _used(context, spec, alias.id, alias.at)
+    if name in other.modules:
+        return other.modules[name]
+    raise _unknown(f"`{alias.id}` has no module `{name}`", name, list(other.modules), at)
 
 
 def _used(context: Context, spec: Spec, alias: str, at: At) -> Spec:
@@ -83,8 +98,21 @@ def _alone(function: Attribute) -> str:
 def _unknown(message: str, name: str, known: list[str], at: At) -> ExpressionError:
     listed = ", ".join(f"`{one}`" for one in known)
     there = f"there is {listed}" if len(known) < 8 and known else "`specc ops` lists the ops"
-    help = did_you_mean(name, known, there)
+    here = known_here(name)
+    help = f"here it is `{here}`" if here in known else did_you_mean(name, known, there)
     return ExpressionError(message, at, help, "E0205")
+
+
+def argument_names(target: type[Op] | ModuleSpec) -> list[str]:
+    """Return the names of the arguments of an op or module, in order."""
+    return list(target.arguments if isinstance(target, type) else target.params)
+
+
+def input_names(target: type[Op] | ModuleSpec) -> list[str]:
+    """Return the names of what an op or module takes; none for an op that takes any number."""
+    if isinstance(target, type):
+        return list(target.inputs or ())
+    return [declared.name for declared in target.inputs] or ["x"]
 
 
 def callee_text(expression: Expression) -> str:

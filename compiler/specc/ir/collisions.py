@@ -26,28 +26,24 @@ def check_collisions(spec: Spec, report: Report) -> None:
     root = spec.class_name or class_name(spec.name)
     classes: Classes = {root: ("the root's class", spec.root.span)}
     if spec.class_name is None and has_meaning(root):
-        _collide(report, root, "a name that emitted files import", spec.root.span, None)
+        _report_collision(report, root, spec.root.span, "a name that emitted files import")
     for module in spec.modules.values():
         name = class_name(module.name)
         if module.name in OPS:
-            _collide(report, module.name, f"the op `{module.name}`", module.span, None)
+            _report_collision(report, module.name, module.span, f"the op `{module.name}`")
         elif has_meaning(name):
-            _collide(report, module.name, f"`{name}` of torch or Python", module.span, None)
+            _report_collision(report, module.name, module.span, f"`{name}` of torch or Python")
         elif name in classes:
-            _collide(report, module.name, *_swapped(module.span, classes[name]))
+            _report_collision(report, module.name, module.span, *classes[name])
         else:
             classes[name] = (f"module `{module.name}`", module.span)
     for alias, (_, span) in spec.use.items():
         if alias in spec.modules:
-            _again(report, alias, span, spec.modules[alias].span)
+            _report_twice(report, alias, span, spec.modules[alias].span)
     _check_outputs(spec.root, report)
     for module in (spec.root, *spec.modules.values()):
         _check_arguments(module, classes, report)
         _check_names(module, report)
-
-
-def _swapped(span: Span, other: tuple[str, Span]) -> tuple[str, Span, Span]:
-    return other[0], span, other[1]
 
 
 def _check_outputs(root: ModuleSpec, report: Report) -> None:
@@ -55,7 +51,7 @@ def _check_outputs(root: ModuleSpec, report: Report) -> None:
     outputs = root.outputs or []
     for name, phrase in outputs if len(outputs) > 1 else []:
         if name in ("count", "index"):
-            _collide(report, name, f"`tuple.{name}`", phrase.span, None)
+            _report_collision(report, name, phrase.span, f"`tuple.{name}`")
 
 
 def _check_arguments(module: ModuleSpec, classes: Classes, report: Report) -> None:
@@ -63,28 +59,28 @@ def _check_arguments(module: ModuleSpec, classes: Classes, report: Report) -> No
     channels = [f"{declared.name}_channels" for declared in module.inputs]
     for name, span in (*_params(module), *sizes(module)):
         if name in classes:
-            _collide(report, name, *_swapped(span, classes[name]))
+            _report_collision(report, name, span, *classes[name])
     for name, span in (*_params(module), *sizes(module), *_rows(module)):
         if name in channels:
             taken = f"the channels of the input `{name.removesuffix('_channels')}`"
-            _collide(report, name, taken, span, None)
+            _report_collision(report, name, span, taken)
 
 
 def _check_names(module: ModuleSpec, report: Report) -> None:
     """Report inputs, sizes and names of loops that are taken already."""
     given = dict(_params(module))
     for declared in module.inputs:
-        _again(report, declared.name, declared.span, given.get(declared.name))
+        _report_twice(report, declared.name, declared.span, given.get(declared.name))
         given.setdefault(declared.name, declared.span)
     for name, span in dict(reversed(list(sizes(module)))).items():
         if name not in module.params:
-            _again(report, name, span, given.get(name))
+            _report_twice(report, name, span, given.get(name))
     given |= {name: phrase.span for name, phrase in module.let.items()}
     for row in module.rows:
         if row.name is not None:
             given[row.name] = row.name_span
         for setting in row.each:
-            _again(report, setting.name, setting.span, given.get(setting.name))
+            _report_twice(report, setting.name, setting.span, given.get(setting.name))
 
 
 def _params(module: ModuleSpec) -> Iterator[tuple[str, Span]]:
@@ -117,9 +113,11 @@ def check_stages(spec: Spec, report: Report) -> None:
             message = f"the root has no row `{last}` for the stage `{name}` to end with"
             report.add("E0301", message, span, "unknown row", help=help)
         if name in rows:
-            _collide(report, name, f"row `{name}`", span, rows[name].name_span)
+            _report_collision(report, name, span, f"row `{name}`", rows[name].name_span)
         elif name in spec.root.params:
-            _collide(report, name, f"parameter `{name}`", span, spec.root.params[name].span)
+            _report_collision(
+                report, name, span, f"parameter `{name}`", spec.root.params[name].span
+            )
 
 
 def _check_order(spec: Spec, keys: list[str], report: Report) -> None:
@@ -140,14 +138,16 @@ def _check_order(spec: Spec, keys: list[str], report: Report) -> None:
         report.add("E0315", message, span, "not the last row", help=help)
 
 
-def _again(report: Report, name: str, span: Span, first: Span | None) -> None:
+def _report_twice(report: Report, name: str, span: Span, first: Span | None) -> None:
     if first is not None:
         also = [Label(first, "first use")]
         help = "choose another name"
         report.add("E0302", f"`{name}` is named twice", span, "second use", help=help, also=also)
 
 
-def _collide(report: Report, name: str, other: str, span: Span, place: Span | None) -> None:
+def _report_collision(
+    report: Report, name: str, span: Span, other: str, place: Span | None = None
+) -> None:
     also = [] if place is None else [Label(place, other)]
     message = f"`{name}` and {other} would have one name in the emitted code"
     report.add("E0216", message, span, "same name", help="choose another name", also=also)

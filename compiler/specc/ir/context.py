@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from specc.ir.graph import Graph
     from specc.ir.spec import ModuleSpec, Phrase, Spec
 
-__all__ = ["MOST_ROWS", "BudgetSpent", "Context", "Reported", "owner_of"]
+__all__ = ["MOST_ROWS", "BudgetSpent", "Context", "Reported", "owner_of", "report_fault"]
 
 MOST_ROWS = 10_000
 """Rows that repeats and calls may add to those that are written in the file."""
@@ -88,9 +88,7 @@ class Context:
 
     def fault(self, error: ExpressionError, phrase: Phrase) -> None:
         """Report an expression that cannot be evaluated."""
-        if not isinstance(error, Reported):
-            span = phrase.at(error.at)
-            self.add(error.code, error.message, span, error.label, help=error.help)
+        report_fault(error, phrase, self)
 
     @contextmanager
     def calling(self, module: ModuleSpec, call: Span) -> Generator[None]:
@@ -126,3 +124,9 @@ class Context:
             message = f"the model has more than {most:,} rows"
             self.add("E0218", message, span, "stopped here", help="repeat less")
             raise BudgetSpent
+
+
+def report_fault(error: ExpressionError, phrase: Phrase, report: Report | Context) -> None:
+    """Report an expression that cannot be evaluated, unless that has been done already."""
+    if not isinstance(error, Reported):
+        report.add(error.code, error.message, phrase.at(error.at), error.label, help=error.help)

@@ -9,21 +9,22 @@ from typing import TYPE_CHECKING, Any, cast
 
 from specc.documents import Label
 from specc.ir.apply_op import apply_op
-from specc.ir.callees import callee_text, resolve
-from specc.ir.context import Context, Reported, owner_of
+from specc.ir.binding import in_order
+from specc.ir.callees import argument_names, callee_text, input_names, resolve
+from specc.ir.context import Context, Reported
 from specc.ir.graph import Apply, Expectation, Instance, Node, Row
-from specc.ir.initial import hand_in, module_values, note_spoken, refuse_initial_values
-from specc.ir.inputs import argument_names, in_order, input_names
+from specc.ir.initial import inherit_init, module_values, note_own_init, refuse_initial_values
 from specc.ir.open_module import open_module
 from specc.ir.sharing import check_shared
-from specc.ir.tensors import UNKNOWN, Inner, Result, Tensor, leaves, spread
+from specc.ir.tensors import UNKNOWN, Inner, Result, Tensor, inner_leaves, leaves, spread
 from specc.schema.calls import shown
 from specc.values.expression import Call, ExpressionError, Turn
 from specc.values.expression import Mapping as Shapes
+from specc.values.numbers import is_whole
 from specc.values.traced import traced
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from specc.ir.scope import Scope
     from specc.ir.spec import ModuleSpec, Phrase, RowSpec
@@ -56,7 +57,7 @@ class _Expansion:
         inputs = list(self.instance.inputs.values())
         previous: Any = inputs[0] if len(inputs) == 1 else inputs
         for spec in self.instance.spec.rows:
-            with self.context.expanding(self.scope.path(spec.key)):
+            with self.context.expanding(self.instance.path_of(spec.key)):
                 row = self.row(spec, previous)
                 self.instance.rows.append(row)
                 previous = row.value
@@ -123,7 +124,7 @@ class _Expansion:
                 message = f"a row lists tensors; this is {shown(value)}"
                 at = spec.call.expression.at
                 raise ExpressionError(message, at, "write it under `let`", "E0210")
-            self.expect(row, value, self.scope.path(row.key))
+            self.expect(row, value, self.instance.path_of(row.key))
             return value
         if spec.each:
             row.form = "each"
@@ -135,17 +136,17 @@ class _Expansion:
             row.form = "repeat"
             return self.repeat(row, previous)
         call = cast("Call", spec.call.expression)
-        return self.apply(row, self.scope.path(row.key), call, self.arriving(row, previous))
+        return self.apply(row, self.instance.path_of(row.key), call, self.arriving(row, previous))
 
     def limit(self, row: Row) -> None:
         """Refuse a row whose lists of lists hold more tensors than any model has."""
-        if sum(1 for _ in islice(_held(row.value), MOST_TENSORS + 1)) > MOST_TENSORS:
+        if sum(1 for _ in islice(inner_leaves(row.value), MOST_TENSORS + 1)) > MOST_TENSORS:
             message = f"this row gives more than {MOST_TENSORS:,} tensors"
             raise ExpressionError(message, (0, 0), "name fewer in it", "E0218")
 
     def failed(self, row: Row, message: str) -> Tensor:
         """Put a row that failed into the graph, so that a drawing can show it."""
-        path = self.scope.path(row.key)
+        path = self.instance.path_of(row.key)
         graph = self.context.graph
         graph.failed.setdefault(path, message)
         if path not in graph:
@@ -209,7 +210,7 @@ class _Expansion:
         spec = row.spec
         phrase = cast("Phrase", spec.repeat)
         count = self.decided(phrase, self.scope.evaluate.decide)
-        if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MOST_REPEATS:
+        if not is_whole(count) or not 1 <= count <= MOST_REPEATS:
             shown = f"{count:,}" if isinstance(count, int) else count
             message = f"`repeat` is a whole number from 1 to {MOST_REPEATS:,}; this is {shown}"
             is_large = isinstance(count, int) and count > MOST_REPEATS
@@ -227,7 +228,7 @@ class _Expansion:
         for index in range(int(count)):
             if spec.turn is not None:
                 self.scope.loops[spec.turn] = traced(index, Turn(spec.turn))
-            path = self.scope.path(f"{row.key}.{index}")
+            path = self.instance.path_of(f"{row.key}.{index}")
             value = self.apply(row, path, call if index else self.first_round(spec, call), values)
             values = spread(value)
         return value
@@ -264,9 +265,9 @@ class _Expansion:
         spec = row.spec
         if not self.is_wanted(spec):
             return self.first_input(spec, previous)
-        key = row.key if spec.shared else f"{row.key}.{index}"
-        values = self.arriving(row, previous)
-        value = self.apply(row, self.scope.path(key), cast("Call", spec.call.expression), values)
+        path = self.instance.path_of(row.key if spec.shared else f"{row.key}.{index}")
+        call = cast("Call", spec.call.expression)
+        value = self.apply(row, path, call, self.arriving(row, previous))
         if spec.shared:
             check_shared(self.context, row)
         return value
@@ -306,8 +307,7 @@ class _Expansion:
         target = resolve(self.context, self.scope, call.function)
         use = self.context.next_use(path)
         if isinstance(target, type):
-            paths = use, owner_of(path)
-            value: Any = apply_op(self.context, self.scope, row, (target, call), paths, values)
+            value: Any = apply_op(self.context, self.scope, row, target, call, use, values)
         else:
             value = self.apply_module(row, target, call, use, values)
         self.expect(row, value, use)
@@ -327,10 +327,10 @@ class _Expansion:
             raise ExpressionError(message, call.function.at, "nest fewer", "E0218")
         refuse_initial_values(self.context, row.spec, module)
         opened = open_module(self.scope, module, call, path, values)
-        hand_in(self.scope, opened.scope)
+        inherit_init(self.scope, opened.scope)
         with self.context.calling(module, row.spec.call.at(call.at)):
             expand(self.context, opened.scope)
-        note_spoken(self.scope, opened.scope)
+        note_own_init(self.scope, opened.scope)
         inner: Instance = opened.scope.instance
         result = Result(inner, opened.replacements, {})
         row.applies.append(Apply(path, inner, opened.arguments, tuple(values), result))
@@ -357,9 +357,8 @@ class _Expansion:
 
 
 def _title(module: ModuleSpec) -> str:
-    """Return a module's name, and that of its file where it is the whole of it."""
-    spec = module.spec
-    return module.name if spec is None or spec.root is not module else Path(spec.path).name
+    """Return a module's name; of one that is the whole of a file, the file's."""
+    return Path(module.spec.path).name if module.is_root else module.name
 
 
 def _listed(value: Any) -> Any:
@@ -372,17 +371,6 @@ def _is_passed_on(value: Any) -> bool:
     if isinstance(value, list):
         return all(map(_is_passed_on, cast("list[Any]", value)))
     return isinstance(value, (Tensor, Result, Inner))
-
-
-def _held(value: Any) -> Iterator[Tensor]:
-    """Yield the tensors of a value, those of a module's outputs as they are inside it."""
-    if isinstance(value, Result):
-        yield from _held([output for _, output in value.instance.outputs])
-    elif isinstance(value, list):
-        for item in cast("list[Any]", value):
-            yield from _held(item)
-    else:
-        yield from leaves(value)
 
 
 def _expected_parts(phrase: Phrase, value: Any) -> list[tuple[Expression, Any]]:

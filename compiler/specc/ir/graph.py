@@ -126,7 +126,7 @@ class Instance:
         params: the parameters' values, with formulas over the emitted class's arguments.
         inputs: the values that arrive, by the name they have inside.
         init: how the ops in it are filled, by kind and tensor, where nothing inside says otherwise.
-        spoken: the kinds of ops for which it, or a module in it, says so itself.
+        own_init: the kinds of ops for which it, or a module in it, has an `init` of its own.
         exports: the inner values that the outside uses, in order of use.
         pinned: parameters that decided the structure.
     """
@@ -138,11 +138,15 @@ class Instance:
     rows: list[Row] = field(default_factory=list["Row"])
     env: dict[str, Any] = field(default_factory=dict[str, Any])
     init: dict[str, dict[str, Filling]] = field(default_factory=dict[str, dict[str, Filling]])
-    spoken: set[str] = field(default_factory=set[str])
+    own_init: set[str] = field(default_factory=set[str])
     outputs: list[tuple[str, Any]] = field(default_factory=list[tuple[str, Any]])
     exports: list[Any] = field(default_factory=list[Any])
     pinned: set[str] = field(default_factory=set[str])
     used: set[str] = field(default_factory=set[str])
+
+    def path_of(self, name: str) -> str:
+        """Return the path of what has a name or key in it."""
+        return f"{self.path}.{name}" if self.path else name
 
     def children(self) -> Iterator[tuple[Row, Apply]]:
         """Yield the modules that this one holds, a shared one once."""
@@ -211,6 +215,12 @@ class Graph:
             waiting.append((instance, True))
             held = [apply.target for _, apply in instance.children()]
             waiting += [(child, False) for child in reversed(held) if isinstance(child, Instance)]
+
+    def applies(self) -> Iterator[tuple[Row, Apply]]:
+        """Yield all that rows of the model apply, each with its row."""
+        for instance in self.instances():
+            for row in instance.rows:
+                yield from ((row, apply) for apply in row.applies)
 
     def outputs(self) -> dict[str, Tensor | list[Tensor]]:
         """Return the model's outputs by name."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from specc.documents import did_you_mean
-from specc.ir.binding import bind
+from specc.ir.binding import bind, check_bound
 from specc.ir.graph import Filling
 from specc.ops import INITIALIZERS, OPS, ShapeError
-from specc.schema.calls import check_call
 from specc.values.expression import Call, Conditional, ExpressionError, Name
 from specc.values.traced import Traced, outside_turns, plain
 
@@ -20,10 +19,10 @@ if TYPE_CHECKING:
     from specc.values.expression import Expression
 
 __all__ = [
-    "hand_in",
+    "inherit_init",
     "initial_values",
     "module_values",
-    "note_spoken",
+    "note_own_init",
     "refuse_initial_values",
 ]
 
@@ -44,7 +43,7 @@ def initial_values(context: Context, scope: Scope, row: RowSpec, op: Op) -> dict
         if entry.name in fillings and _fits(context, fillings[entry.name], entry)
     }
     for setting in row.init:
-        scope.instance.spoken.add(kind)
+        scope.instance.own_init.add(kind)
         entry = _entry(context, op, setting)
         filling = None if entry is None else _filling(context, scope, setting.phrase)
         if entry and filling and _fits(context, filling, entry):
@@ -102,13 +101,13 @@ def module_values(context: Context, scope: Scope) -> None:
             message = f"there is no op `{declared.op}`"
             context.add("E0205", message, declared.span, "unknown op", help=help)
             continue
-        instance.spoken.add(declared.op)
+        instance.own_init.add(declared.op)
         read = {value.name: _filling(context, scope, value.phrase) for value in declared.values}
         own = {name: filling for name, filling in read.items() if filling is not None}
         instance.init[declared.op] = instance.init.get(declared.op, {}) | own
 
 
-def hand_in(around: Scope, inside: Scope) -> None:
+def inherit_init(around: Scope, inside: Scope) -> None:
     """Let a module begin with what is said around it, as numbers: it does not know those names."""
     inside.instance.init = {
         kind: {name: _closed(filling) for name, filling in fillings.items()}
@@ -116,15 +115,15 @@ def hand_in(around: Scope, inside: Scope) -> None:
     }
 
 
-def note_spoken(around: Scope, inside: Scope) -> None:
-    """Note for which ops a module inside speaks itself.
+def note_own_init(around: Scope, inside: Scope) -> None:
+    """Note for which kinds of ops a module inside has an `init` of its own.
 
     Its classes then fill these ops one by one, with numbers, so the parameters they come from are
     settled.
     """
-    spoken = inside.instance.spoken
-    around.instance.spoken |= spoken
-    for kind in spoken & around.instance.init.keys():
+    kinds = inside.instance.own_init
+    around.instance.own_init |= kinds
+    for kind in kinds & around.instance.init.keys():
         for filling in around.instance.init[kind].values():
             around.evaluate.pin(list(filling.made.settings().values()))
 
@@ -172,9 +171,6 @@ def _initializer(context: Context, scope: Scope, phrase: Phrase) -> Initializer 
         return None
     declared = INITIALIZERS[name]
     bound = bind(call, list(declared.arguments), scope.evaluate, name)
-    problems = check_call(declared, bound.values)
-    for problem in problems:
-        span = phrase.at(bound.places.get(problem.argument or "", call.function.at))
-        context.add(problem.code, problem.message, span, problem.label, help=problem.help)
+    problems = check_bound(declared, bound, call, phrase, context)
     values = {name: outside_turns(value) for name, value in bound.values.items()}
     return None if problems else declared(**values)

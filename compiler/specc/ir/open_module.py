@@ -6,21 +6,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from specc.documents import did_you_mean, suggest
-from specc.documents import plain as data
-from specc.ir.binding import Bound, bind
+from specc.ir.binding import Bound, bind, refuse_inputs
+from specc.ir.callees import input_names
 from specc.ir.graph import Instance
+from specc.ir.parameters import KINDS, fits, misfit, open_parameter, variant_params
 from specc.ir.scope import Scope
-from specc.ir.tensors import Callee, Tensor, leaves
-from specc.ops import OPS
-from specc.schema.calls import shown
+from specc.ir.tensors import Tensor, leaves
 from specc.values.dimensions import Shape, shape_text
 from specc.values.expression import Call, ExpressionError, Name
-from specc.values.traced import plain, traced
+from specc.values.traced import traced
 
 if TYPE_CHECKING:
-    from specc.ir.spec import ModuleSpec, ParamSpec, Phrase, Spec
+    from specc.ir.spec import ModuleSpec, ParamSpec, Phrase
 
-__all__ = ["KINDS", "Opened", "fits", "misfit", "open_module", "open_parameter", "variant_params"]
+__all__ = ["Opened", "open_module"]
 
 
 @dataclass(slots=True)
@@ -46,42 +45,11 @@ def open_module(
         ExpressionError: the arguments or inputs do not fit.
     """
     arguments = _arguments(module, call, caller)
-    spec = cast("Spec", module.spec)
-    params = {name: open_parameter(spec, name, value) for name, value in arguments.items()}
+    params = {name: open_parameter(module.spec, name, value) for name, value in arguments.items()}
     scope = Scope(Instance(path, module, params, env=dict(params)))
     opened = Opened(scope, arguments, dict(arguments))
     _enter(opened, caller, values, call)
     return opened
-
-
-def open_parameter(spec: Spec, name: str, value: object) -> object:
-    """Return a parameter's value as its module sees it: a number is also an open name."""
-    if isinstance(value, str) and (value in OPS or value in spec.modules):
-        return Callee(value, spec)
-    if isinstance(value, (list, tuple)):
-        return _closed(cast("list[object]", value))
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return traced(value, Name(name))
-    return value
-
-
-def variant_params(spec: Spec, name: str) -> dict[str, Any]:
-    """Return a variant's parameter values."""
-    entries = spec.variants[name].entries
-    return {key.name: data(node) for key, node in entries if key.name != "expect"}
-
-
-def _closed(values: list[object]) -> list[object]:
-    """Copy a list without the caller's formulas."""
-    return [_closed_item(item) for item in values]
-
-
-def _closed_item(item: object) -> object:
-    if isinstance(item, (list, tuple)):
-        return _closed(cast("list[object]", item))
-    if isinstance(item, (int, float)) and not isinstance(item, bool):
-        return plain(item)
-    return item
 
 
 # -- arguments
@@ -89,7 +57,8 @@ def _closed_item(item: object) -> object:
 
 def _arguments(module: ModuleSpec, call: Call, caller: Scope) -> dict[str, Any]:
     """Check a call's arguments against the declared types and fill in the defaults."""
-    names = [*module.params, *(["variant"] if _is_root(module) else [])]
+    names = [*module.params, *(["variant"] if module.is_root else [])]
+    refuse_inputs(call, caller.evaluate)
     bound = bind(call, names, caller.evaluate, module.name)
     given = _with_variant(module, bound)
     for name in given:
@@ -120,15 +89,11 @@ def _argument(
     return param.default
 
 
-def _is_root(module: ModuleSpec) -> bool:
-    return module.spec is not None and module.spec.root is module
-
-
 def _with_variant(module: ModuleSpec, bound: Bound) -> dict[str, Any]:
     """Return the arguments given, over those of the variant they name."""
     given = dict(bound.values)
-    spec = cast("Spec", module.spec)
-    variant = given.pop("variant", None) if _is_root(module) else None
+    spec = module.spec
+    variant = given.pop("variant", None) if module.is_root else None
     if variant is None:
         return given
     if str(variant) not in spec.variants:
@@ -140,42 +105,6 @@ def _with_variant(module: ModuleSpec, bound: Bound) -> dict[str, Any]:
     return variant_params(spec, str(variant)) | given
 
 
-KINDS = {
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "True or False",
-    "list": "a list",
-    "str": "a text",
-    "module": "an op or module",
-}
-
-
-def misfit(value: object, param: ParamSpec, owner: str) -> str:
-    """Say that a value is not of a parameter's type."""
-    given = value.name if isinstance(value, Callee) else shown(value)
-    return f"`{param.name}` of `{owner}` is {KINDS[param.kind]}; this is {given}"
-
-
-def fits(value: object, param: ParamSpec) -> bool:
-    """Whether a value has a parameter's type."""
-    if param.default is None and not param.required:
-        return True
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    match param.kind:
-        case "int":
-            return is_number and isinstance(value, int)
-        case "float":
-            return is_number
-        case "bool":
-            return isinstance(value, bool)
-        case "list":
-            return isinstance(value, (list, tuple))
-        case "str":
-            return isinstance(value, (str, Callee))
-        case _:
-            return isinstance(value, Callee)
-
-
 # -- inputs
 
 
@@ -183,7 +112,7 @@ def _enter(opened: Opened, caller: Scope, values: list[Any], call: Call) -> None
     """Give a module its inputs."""
     instance = opened.scope.instance
     module = instance.spec
-    names = [declared.name for declared in module.inputs] or ["x"]
+    names = input_names(module)
     shapes = {declared.name: declared.shape for declared in module.inputs}
     if len(names) == 1 and len(values) > 1:
         values = [values]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 from unicodedata import east_asian_width
 
-from specc.documents import Mapping, Scalar, Sequence, mend, unusual
+from specc.documents import Mapping, Scalar, Sequence, is_markup, mend, unusual
 from specc.ir.spec import Phrase, Setting
 from specc.values.expression import ExpressionError, Literal, Series, placed, shifted
 from specc.values.parsing import parse_expression
@@ -31,11 +31,10 @@ class PhraseReader:
             return text
         start, length = odd
         run = text[start : start + length]
-        is_markup = run.startswith(("*", "<"))
-        code = "E0121" if is_markup else "E0120"
         form = "full-width" if east_asian_width(run[0]) in "FW" else "typographic"
-        kind = "Markdown's" if is_markup else form
-        label = "not part of the call" if is_markup else form
+        code, kind, label = "E0120", form, form
+        if is_markup(run):
+            code, kind, label = "E0121", "Markdown's", "not part of the call"
         message = f"this row holds {kind} `{run}`"
         help = f"write `{mend(text).strip().rstrip(',')}`"
         self.report.add(code, message, node.part(start, start + length), label, help=help)

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from specc.documents import Mapping, Scalar, Sequence, did_you_mean, plain
 from specc.ir.collisions import check_collisions, check_stages, sizes
 from specc.ir.names import refusal, variant_refusal
+from specc.ir.parameters import KINDS
 from specc.ir.phrases import PhraseReader
 from specc.ir.read_weights import read_weights
 from specc.ir.row_keys import keys_agree
-from specc.ir.spec import InitSpec, InputSpec, ModuleSpec, ParamSpec, Phrase, RowSpec, Setting, Spec
-from specc.values.expression import Call, Series
+from specc.ir.spec import InitSpec, InputSpec, ModuleSpec, ParamSpec, RowSpec, Spec
+from specc.values.expression import Binary, Call, Name, Series
 
 if TYPE_CHECKING:
     from specc.documents import Node, Report, Span
+    from specc.ir.spec import Phrase, Setting
+    from specc.values.expression import Expression
 
 __all__ = ["read_spec"]
 
-TYPES = ("int", "float", "bool", "str", "list", "module")
 _PRINTED = re.compile(r"\((\w+)\)$")
 
 
@@ -160,7 +163,7 @@ class _Reader(PhraseReader):
             message = f"parameter `{name}` has neither a type nor a default"
             help = f"write `{name}: int` if it must be given, or a default, such as `{name}: 16`"
             self.report.add("E0202", message, key.span, "nothing behind it", help=help)
-        if isinstance(node, Scalar) and node.plain and value in TYPES:
+        if isinstance(node, Scalar) and node.plain and value in KINDS:
             return ParamSpec(name, str(value), None, required=True, span=key.span)
         kinds: dict[type, str] = {
             bool: "bool",
@@ -267,16 +270,8 @@ class _Reader(PhraseReader):
         repeat, turn = self.counted(node.get("repeat"))
         if turn is not None:
             self.check_name(turn.name, turn.span)
-        return RowSpec(
-            key=row.key,
-            name=row.name,
-            span=row.span,
-            name_span=row.name_span,
-            call=row.call,
-            is_value=row.is_value,
-            inputs=row.inputs,
-            keywords=row.keywords,
-            expect=row.expect,
+        return replace(
+            row,
             condition=self.optional(node.get("if")),
             repeat=repeat,
             turn=turn.name if turn else None,
@@ -300,49 +295,49 @@ class _Reader(PhraseReader):
         return self.phrase(count), turn
 
     def call_row(self, key: str, name: str | None, name_span: Span, node: Scalar) -> RowSpec | None:
+        """Read a row on one line: `Conv2d(_, 8, 3)(x) -> 38`."""
         text = self.checked_text(node)
         if text is None:
             return None
         arrow = _arrow(text)
-        expect = None
-        if arrow is not None and text.startswith("=>", arrow):
+        if text.startswith("=>", arrow):
             help = f"write `{text[:arrow]}->{text[arrow + 2 :]}`"
             message, span = "what comes out stands behind `->`", node.part(arrow, arrow + 2)
             self.report.add("E0204", message, span, "another arrow", help=help)
             return None
-        if arrow is not None:
-            expect = self.parse(text[arrow + 2 :], node, arrow + 2)
-            text = text[:arrow]
-        phrase = self.parse(text.rstrip().removesuffix(","), node, 0)
-        if phrase is None or (arrow is not None and expect is None):
+        is_expected = arrow < len(text)
+        expect = self.parse(text[arrow + 2 :], node, arrow + 2) if is_expected else None
+        phrase = self.parse(text[:arrow].rstrip().removesuffix(","), node, 0)
+        if phrase is None or (is_expected and expect is None):
             return None
-        span = node.content
-        if isinstance(phrase.expression, Series):
-            return RowSpec(key, name, span, name_span, phrase, is_value=True, expect=expect)
-        if not isinstance(phrase.expression, Call):
-            name_only = text.strip().isidentifier()
-            form = f"{text.strip()}()" if name_only else "ReLU(inplace=True)"
-            help = f"write `{form}`" if name_only else f"write a call, such as `{form}`"
-            self.report.add("E0204", "a row is a call", span, "no parentheses here", help=help)
-            return None
-        call = phrase.expression
-        if not isinstance(call.function, Call):
-            return RowSpec(key, name, span, name_span, phrase, expect=expect)
-        inner = Phrase(call.function, phrase.span, phrase.offset)
-        return RowSpec(
-            key,
-            name,
-            span,
-            name_span,
-            inner,
-            inputs=call.arguments,
-            keywords=call.keywords,
-            expect=expect,
-        )
+        row = RowSpec(key, name, node.content, name_span, phrase, expect=expect)
+        match phrase.expression:
+            case Series():
+                return replace(row, is_value=True)
+            case Call(Call() as inner, inputs, keywords):
+                call = replace(phrase, expression=inner)
+                return replace(row, call=call, inputs=inputs, keywords=keywords)
+            case Call():
+                return row
+            case _:
+                self.refuse_row(phrase.expression, text[:arrow].strip(), node.content)
+                return None
+
+    def refuse_row(self, expression: Expression, text: str, span: Span) -> None:
+        """Report a row that calls nothing."""
+        match expression:
+            case Name(name):
+                help = f"write `{name}()`"
+            case Binary("+" | "*" as sign):
+                inputs = ", ".join(part.strip() for part in text.split(sign))
+                help = f"write `{'Add' if sign == '+' else 'Mul'}()({inputs})`"
+            case _:
+                help = "write a call, such as `ReLU(inplace=True)`"
+        self.report.add("E0204", "a row is a call", span, "no parentheses here", help=help)
 
 
-def _arrow(text: str) -> int | None:
-    """Return where `->`, or `=>` in its place, stands outside brackets and quotes."""
+def _arrow(text: str) -> int:
+    """Return where `->`, or `=>` in its place, stands outside brackets and quotes, or the end."""
     depth = 0
     quote = ""
     for position, character in enumerate(text):
@@ -356,4 +351,4 @@ def _arrow(text: str) -> int | None:
             depth -= 1
         elif depth == 0 and text.startswith(("->", "=>"), position):
             return position
-    return None
+    return len(text)

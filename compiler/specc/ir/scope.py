@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from specc.documents import suggest
+from specc.ir.callees import named
 from specc.ir.context import Reported
-from specc.ir.tensors import INFER, UNKNOWN, Callee
-from specc.ops import OPS
+from specc.ir.tensors import INFER, UNKNOWN
 from specc.values.dimensions import Dim, Shape, Size
 from specc.values.evaluate import FUNCTIONS, Evaluator
 from specc.values.expression import Expression, ExpressionError, Name, Series
+from specc.values.numbers import is_whole
 from specc.values.traced import names_in, plain
 
 if TYPE_CHECKING:
@@ -35,11 +36,7 @@ class Scope:
     @property
     def spec(self) -> Spec:
         """Return the file that the module stands in."""
-        return cast("Spec", self.instance.spec.spec)
-
-    def path(self, key: str) -> str:
-        """Return the path of a row of this module."""
-        return f"{self.instance.path}.{key}" if self.instance.path else key
+        return self.instance.spec.spec
 
     def lookup(self, name: str, at: At) -> Any:
         """Return what a name means, or say what it may have been meant to be."""
@@ -52,8 +49,9 @@ class Scope:
             if self.instance.env[name] is UNKNOWN:
                 raise Reported
             return self.instance.env[name]
-        if name in OPS or name in self.spec.modules or name in self.spec.use:
-            return Callee(name, self.spec)
+        callee = named(self.spec, name)
+        if callee is not None:
+            return callee
         later = [row.name for row in self.instance.spec.rows if row.name]
         if name in later:
             message = f"`{name}` stands further down; a row can only use rows above it"
@@ -70,22 +68,24 @@ class Scope:
         return f"the names here are {names}" if names else None
 
     def expected(self, expression: Expression, actual: Shape) -> Shape:
-        """Evaluate an expectation: one number for height and width, or sizes with or without N.
+        """Evaluate an expectation: of a map its sides, as one number or two, or all sizes.
 
-        Of a tensor that is no map, one number is its last size.
+        Of a tensor that is no map, one number is its last size. All sizes may leave out the batch.
         """
         if not isinstance(expression, Series):
             side = self._size(expression)
             known = min(2, len(actual) - 1)
             return (*actual[:known], *(side for _ in actual[known:]))
         sides = tuple(self._size(item) for item in expression.items)
-        return (*actual[:1], *sides) if len(sides) == len(actual) - 1 else sides
+        missing = len(actual) - len(sides)
+        is_part = missing == 1 or (len(actual) == 4 and missing == 2)
+        return (*actual[:missing], *sides) if is_part else sides
 
     def _size(self, expression: Expression) -> Dim:
         if isinstance(expression, Name) and expression.id in self._symbolic_sizes():
             return Size(expression.id)
         value = self.evaluate(expression)
-        if not isinstance(value, int) or isinstance(value, bool):
+        if not is_whole(value):
             message, help = "an expected size is a whole number", "write `-> 38`"
             raise ExpressionError(message, expression.at, help, "E0210")
         return cast("int", plain(value))

@@ -133,7 +133,7 @@ class InitSpec:
 
 @dataclass(slots=True, eq=False)
 class ModuleSpec:
-    """A module: a class of the emitted code."""
+    """A module: a class of the emitted code. `spec` is the file that it stands in."""
 
     name: str
     span: Span
@@ -145,7 +145,12 @@ class ModuleSpec:
     outputs: list[tuple[str, Phrase]] | None = None
     is_list: bool = False
     doc: str | None = None
-    spec: Spec | None = None
+    spec: Spec = field(init=False, repr=False)
+
+    @property
+    def is_root(self) -> bool:
+        """Whether it is the whole of its file."""
+        return self.spec.root is self
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,8 @@ __all__ = [
     "Inner",
     "Result",
     "Tensor",
+    "inner_leaves",
     "leaves",
-    "names_of",
     "spread",
 ]
 
@@ -50,13 +50,24 @@ UNKNOWN = _Unknown()
 
 @dataclass(frozen=True, slots=True)
 class Callee:
-    """The name of an op or module, as a value, and the file in which it means something."""
+    """The name of an op or module, as a value, and the file in which it means something.
+
+    `alias` is what that file calls another one, if the module is of that.
+    """
 
     name: str
     spec: Spec = field(compare=False, repr=False)
+    alias: str = ""
 
     def __str__(self) -> str:
         return f"`{self.name}`"
+
+    def tap(self, name: str, at: At) -> object:
+        """Return a module of a used file: `ResNet.BasicBlock`."""
+        if self.alias or self.name not in self.spec.use:
+            help = "a file that is used has modules"
+            raise ExpressionError(f"{self} has no `{name}`", at, help, "E0303")
+        return Callee(name, self.spec, self.name)
 
 
 @dataclass(slots=True, eq=False)
@@ -123,7 +134,7 @@ class Result:
         if name in named:
             return self.export(named[name])
         inner = self.instance.env.get(name)
-        rows = names_of(self.instance)
+        rows = [row.name for row in self.instance.rows if row.name is not None]
         only = next(iter(named.values())) if len(named) == 1 else None
         if name == "channels" and name not in rows and isinstance(only, (Tensor, Result, Inner)):
             return self.export(only.tap(name, at))
@@ -222,7 +233,7 @@ class Inner:
             return [self.outer.export(value) for value in self.inner.values()]
         if not self.made:
             self.made += [self.outer.outer(value) for value in spread(self.inner)]
-            list(leaves(self.whole))
+            list(leaves(self.whole))  # brings what the list holds out of its modules
             self.outer.use(self.whole)
         return self.made
 
@@ -237,11 +248,6 @@ def _holds_modules(value: object) -> bool:
     if isinstance(value, list):
         return any(map(_holds_modules, cast("list[object]", value)))
     return isinstance(value, (Result, Inner))
-
-
-def names_of(instance: Instance) -> list[str]:
-    """Return the names of an instance's rows."""
-    return [row.name for row in instance.rows if row.name is not None]
 
 
 def spread(value: Any) -> list[Any]:
@@ -261,3 +267,16 @@ def leaves(value: Any) -> Iterator[Tensor]:
     elif isinstance(value, (list, tuple)):
         for item in cast("list[Any]", value):
             yield from leaves(item)
+
+
+def inner_leaves(value: Any) -> Iterator[Tensor]:
+    """Yield the tensors of a value, a module's as they are inside it: this uses none of them."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, Inner):
+        yield from inner_leaves(value.inner)
+    elif isinstance(value, Result):
+        yield from inner_leaves([output for _, output in value.instance.outputs])
+    elif isinstance(value, (list, tuple)):
+        for item in cast("list[Any]", value):
+            yield from inner_leaves(item)

@@ -5,7 +5,17 @@ from __future__ import annotations
 import pkgutil
 from importlib import import_module
 
-from specc.ops.base import OPS, Argument, Declaration, Entry, Helper, Op, ShapeError, Window
+from specc.ops.base import (
+    OPS,
+    Argument,
+    Declaration,
+    Entry,
+    Helper,
+    Op,
+    ShapeError,
+    Window,
+    known_here,
+)
 from specc.ops.initializers import INITIALIZERS, Initializer
 
 __all__ = [
@@ -19,6 +29,7 @@ __all__ = [
     "Op",
     "ShapeError",
     "Window",
+    "known_here",
 ]
 
 for _module in pkgutil.iter_modules(__path__):

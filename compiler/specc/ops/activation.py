@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from specc.ops.arguments import choice, flag, integer, number
-from specc.ops.base import Entry, Op, ShapeError, op
+from specc.ops.arguments import choice, inplace, integer, number
+from specc.ops.base import Entry, FunctionalOp, Op, ShapeError, call, op
 from specc.ops.shapes import axis
+from specc.values.expression import Attribute
 
 if TYPE_CHECKING:
     from specc.values.dimensions import Shape
+    from specc.values.expression import Expression
 
 __all__ = [
     "ELU",
     "GELU",
+    "Exp",
     "Hardsigmoid",
     "Hardswish",
     "Identity",
     "LeakyReLU",
+    "Mish",
     "PReLU",
     "ReLU",
     "ReLU6",
@@ -28,22 +32,18 @@ __all__ = [
 ]
 
 
-def _inplace() -> bool:
-    return flag("Write the result over the input.", default=False)
-
-
 @op
 class ReLU(Op):
     """``max(x, 0)``, `torch.nn.ReLU`."""
 
-    inplace: bool = _inplace()
+    inplace: bool = inplace()
 
 
 @op
 class ReLU6(Op):
     """``min(max(x, 0), 6)``, `torch.nn.ReLU6` (Howard et al., MobileNets, 2017)."""
 
-    inplace: bool = _inplace()
+    inplace: bool = inplace()
 
 
 @op
@@ -54,7 +54,7 @@ class LeakyReLU(Op):
     """
 
     negative_slope: float = number("Slope of the negative side.", default=0.01)
-    inplace: bool = _inplace()
+    inplace: bool = inplace()
 
 
 @op
@@ -85,14 +85,26 @@ class ELU(Op):
     """``x`` where positive, ``alpha * (exp(x) - 1)`` elsewhere, `torch.nn.ELU`."""
 
     alpha: float = number("The value that it tends to is minus this.", default=1.0)
-    inplace: bool = _inplace()
+    inplace: bool = inplace()
 
 
 @op
 class SiLU(Op):
     """``x * sigmoid(x)``, also named swish, `torch.nn.SiLU`."""
 
-    inplace: bool = _inplace()
+    elsewhere = ("Swish",)
+
+    inplace: bool = inplace()
+
+
+@op
+class Mish(Op):
+    """``x * tanh(log(1 + exp(x)))``, `torch.nn.Mish`.
+
+    Misra, 2019; Bochkovskiy et al., YOLOv4, 2020.
+    """
+
+    inplace: bool = inplace()
 
 
 @op
@@ -111,24 +123,35 @@ class Hardswish(Op):
     Howard et al., Searching for MobileNetV3, 2019.
     """
 
-    inplace: bool = _inplace()
+    inplace: bool = inplace()
 
 
 @op
 class Hardsigmoid(Op):
     """``min(max(x + 3, 0), 6) / 6``, `torch.nn.Hardsigmoid`."""
 
-    inplace: bool = _inplace()
+    inplace: bool = inplace()
 
 
 @op
 class Sigmoid(Op):
     """``1 / (1 + exp(-x))``, `torch.nn.Sigmoid`."""
 
+    elsewhere = ("Logistic",)
+
 
 @op
 class Tanh(Op):
     """``tanh(x)``, `torch.nn.Tanh`."""
+
+
+@op
+class Exp(FunctionalOp):
+    """``exp(x)``, `torch.exp`, which makes distances of any numbers (Tian et al., FCOS, section 3.1)."""
+
+    def expression(self, inputs: tuple[Expression, ...]) -> Expression:
+        """Return ``x.exp()``."""
+        return call(Attribute(inputs[0], "exp"))
 
 
 @op

@@ -46,6 +46,8 @@ class AdaptiveAvgPool2d(_AdaptivePool):
     Window i of a side runs from ``floor(i * side / size)`` to ``ceil((i + 1) * side / size)``.
     """
 
+    elsewhere = ("GlobalAvgPool", "GlobalAvgPool2d", "GlobalAveragePooling2D")
+
     output_size: OptionalPair = _output_size()
 
 

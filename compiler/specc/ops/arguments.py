@@ -6,13 +6,16 @@ import dataclasses
 from typing import Any, cast
 
 from specc.ops.base import argument
+from specc.values.numbers import is_number
 
 __all__ = [
+    "POSITIVE",
     "Pair",
     "Sides",
     "choice",
     "flag",
     "inferred",
+    "inplace",
     "integer",
     "integer_schema",
     "integers",
@@ -21,6 +24,7 @@ __all__ = [
     "or_none",
     "pair",
     "pair_schemas",
+    "several",
     "sides",
     "sides_schema",
 ]
@@ -30,6 +34,9 @@ Sides = tuple[int, int, int, int]
 
 LARGEST = 2**20
 MISSING = dataclasses.MISSING
+
+POSITIVE = {"type": "number", "exclusiveMinimum": 0}
+"""The schema of a number above zero."""
 
 
 def integer(
@@ -71,6 +78,11 @@ def flag(doc: str, *, default: bool | None, tries: tuple[object, ...] = ()) -> A
     return argument(doc, or_none({"type": "boolean"}, default), default=default, tries=tries)
 
 
+def inplace() -> bool:
+    """Declare `inplace`, which every op that may overwrite its input has."""
+    return flag("Write the result over the input.", default=False)
+
+
 def choice(doc: str, values: tuple[str, ...], *, default: object = MISSING) -> Any:
     """Declare one of some words."""
     return argument(doc, {"enum": list(values)}, default=default)
@@ -96,13 +108,13 @@ def sides(doc: str, *, minimum: int = 0) -> Any:
 
 def integers(doc: str, *, minimum: int, longest: int = 8) -> Any:
     """Declare a list of whole numbers."""
-    schema = _several(integer_schema(minimum), 1, longest)
+    schema = several(integer_schema(minimum), 1, longest)
     return argument(doc, schema, convert=as_tuple)
 
 
 def numbers(doc: str, *, nested: bool = False) -> Any:
     """Declare a list of positive numbers, or, `nested`, a list of such lists."""
-    row = {"type": "array", "items": {"type": "number", "exclusiveMinimum": 0}, "minItems": 1}
+    row = {"type": "array", "items": POSITIVE, "minItems": 1}
     rows = {"type": "array", "items": row | {"minItems": 0}, "minItems": 1}
     return argument(doc, rows if nested else row)
 
@@ -114,12 +126,12 @@ def or_none(schema: dict[str, Any], default: object = None) -> dict[str, Any]:
 
 def pair_schemas(one: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the schemas of one item and of two."""
-    return [one, _several(one, 2, 2)]
+    return [one, several(one, 2, 2)]
 
 
 def sides_schema(minimum: int = 0) -> dict[str, Any]:
     """Return the schema of left, right, top, bottom."""
-    return _several(integer_schema(minimum), 4, 4)
+    return several(integer_schema(minimum), 4, 4)
 
 
 def as_tuple(value: Any) -> Any:
@@ -129,16 +141,12 @@ def as_tuple(value: Any) -> Any:
 
 def as_pair(value: Any) -> Any:
     """Write one number as two equal ones."""
-    return (value, value) if _is_number(value) else as_tuple(value)
+    return (value, value) if is_number(value) else as_tuple(value)
 
 
 def as_sides(value: Any) -> Any:
     """Write one number as four equal ones."""
-    return (value,) * 4 if _is_number(value) else as_tuple(value)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return (value,) * 4 if is_number(value) else as_tuple(value)
 
 
 def integer_schema(minimum: int = 1, maximum: int = LARGEST) -> dict[str, Any]:
@@ -146,5 +154,6 @@ def integer_schema(minimum: int = 1, maximum: int = LARGEST) -> dict[str, Any]:
     return {"type": "integer", "minimum": minimum, "maximum": maximum}
 
 
-def _several(one: dict[str, Any], fewest: int, most: int) -> dict[str, Any]:
+def several(one: dict[str, Any], fewest: int, most: int) -> dict[str, Any]:
+    """Return the schema of a list of `fewest` to `most` items."""
     return {"type": "array", "items": one, "minItems": fewest, "maxItems": most}

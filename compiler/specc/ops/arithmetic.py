@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from specc.ops.arguments import choice, integer, number
-from specc.ops.base import Entry, Helper, Op, ShapeError, call, op
+from specc.ops.base import Entry, FunctionalOp, Helper, ShapeError, call, op
 from specc.ops.shapes import axis, total, without
 from specc.values.dimensions import Dim, Shape, shape_text
 from specc.values.expression import Attribute, Binary, Expression, Name, Series, Star
@@ -61,7 +61,7 @@ class SoftmaxWeightedSum(nn.Module):
 )
 
 
-class _Elementwise(Op):
+class _Elementwise(FunctionalOp):
     """Broadcast the inputs against each other."""
 
     inputs = None
@@ -87,9 +87,6 @@ class _Elementwise(Op):
             sides.append(right if left == 1 else left)
         return tuple(sides)
 
-    def constructor(self) -> Expression | None:
-        """Write it in `forward`."""
-
     def expression(self, inputs: tuple[Expression, ...]) -> Expression:
         """Return ``a + b``."""
         result = inputs[0]
@@ -102,10 +99,14 @@ class _Elementwise(Op):
 class Add(_Elementwise):
     """Sum of tensors of equal shape, or of shapes that broadcast: a side of one is repeated."""
 
+    elsewhere = ("Sum", "Plus", "Eltwise", "Shortcut")
+
 
 @op
 class Mul(_Elementwise):
     """Product of tensors of equal shape, or of shapes that broadcast: a side of one is repeated."""
+
+    elsewhere = ("Multiply", "Times")
 
     sign = "*"
 
@@ -149,9 +150,10 @@ class WeightedSum(_Elementwise):
 
 
 @op
-class Cat(Op):
+class Cat(FunctionalOp):
     """Tensors one after another along a dimension, `torch.cat`."""
 
+    elsewhere = ("Concat", "Concatenate", "Route")
     inputs = None
     takes_list = True
     dim: int = integer("The dimension to join along.", minimum=-8, maximum=8, default=1)
@@ -170,9 +172,6 @@ class Cat(Op):
             raise ShapeError("E0408", message, argument="dim")
         joined = total(tuple(shape[dim] for shape in inputs))
         return (*first[:dim], joined, *first[dim + 1 :])
-
-    def constructor(self) -> None:
-        """Write it in `forward`."""
 
     def expression(self, inputs: tuple[Expression, ...]) -> Expression:
         """Return ``torch.cat([a, b], dim=1)``, or with a list on its own as it stands."""

@@ -24,14 +24,17 @@ __all__ = [
     "Argument",
     "Declaration",
     "Entry",
+    "FunctionalOp",
     "Helper",
     "Op",
     "ShapeError",
     "Window",
     "argument",
     "call",
+    "known_here",
     "nn",
     "op",
+    "register",
 ]
 
 
@@ -204,6 +207,9 @@ class Op(Declaration):
     that arrives is at least one, and so must every size be that leaves: an empty map is refused.
     """
 
+    elsewhere: ClassVar[tuple[str, ...]] = ()
+    """What other libraries and papers call it, which is told to who calls it so here."""
+
     inputs: ClassVar[tuple[str, ...] | None] = ("x",)
     """The names of its inputs; `None` takes any number from one on."""
 
@@ -285,7 +291,32 @@ class Op(Declaration):
                     yield name, value, changed
 
 
+class FunctionalOp(Op):
+    """An op that builds no layer: its `expression` stands in `forward`."""
+
+    def constructor(self) -> Expression | None:
+        """Return nothing."""
+        return None
+
+
+_Declared = TypeVar("_Declared", bound=type[Declaration])
+
+
+def register(cls: _Declared, table: dict[str, Any]) -> _Declared:
+    """Make a declaration a dataclass, and enter it in a table under its name."""
+    made = dataclass(frozen=True, kw_only=True)(cls)
+    made.arguments = made.read_arguments()
+    table[made.__name__] = made
+    return made
+
+
 OPS: dict[str, type[Op]] = {}
+
+
+def known_here(word: str) -> str | None:
+    """Return the op that others call so: `Cat` for `Concat`."""
+    ops = (name for name, op in OPS.items() if word.casefold() in map(str.casefold, op.elsewhere))
+    return next(ops, None)
 
 
 _Op = TypeVar("_Op", bound=type[Op])
@@ -294,7 +325,4 @@ _Op = TypeVar("_Op", bound=type[Op])
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(argument,))
 def op(cls: _Op) -> _Op:
     """Register an op under its class name."""
-    made = dataclass(frozen=True, kw_only=True)(cls)
-    made.arguments = made.read_arguments()
-    OPS[made.__name__] = made
-    return made
+    return register(cls, OPS)

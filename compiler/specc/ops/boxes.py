@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from specc.ops.arguments import integer
-from specc.ops.base import Helper, Op, ShapeError, call, op
+from specc.ops.base import FunctionalOp, Helper, ShapeError, call, op
 from specc.ops.shapes import image, product
 from specc.values.expression import Expression, Name
 from specc.values.traced import formula
@@ -26,7 +26,7 @@ def per_box(x: Tensor, columns: int) -> Tensor:
 
 
 @op
-class PerBox(Op):
+class PerBox(FunctionalOp):
     """One row a box: (N, boxes * columns, H, W) becomes (N, H * W * boxes, columns).
 
     Boxes run along the width first, then the height, those of one cell together, as SSD and
@@ -47,9 +47,6 @@ class PerBox(Op):
             message = f"{channels} channels do not make rows of {self.columns}"
             raise ShapeError("E0502", message, argument="columns", inputs=(0,))
         return (n, product((height, width, channels // self.columns)), self.columns)
-
-    def constructor(self) -> None:
-        """Write it in `forward`."""
 
     def expression(self, inputs: tuple[Expression, ...]) -> Expression:
         """Return ``per_box(x, columns)``."""

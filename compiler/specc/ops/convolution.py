@@ -117,6 +117,8 @@ class Conv2d(_Convolution):
     the padding of both ends added up; with `'same'` and `'tf_same'`, ``ceil(side / stride)``.
     """
 
+    elsewhere = ("Convolution", "DepthwiseConv2d")
+
     in_channels: int = inferred("Channels that arrive.")
     out_channels: int = integer("Number of filters.")
     kernel_size: Pair = pair("Side of the window.", tries=(1, 3, 5, 7))
@@ -237,6 +239,8 @@ class ConvTranspose2d(_Convolution):
     Each side becomes
     ``(side - 1) * stride - 2 * padding + dilation * (kernel - 1) + output_padding + 1``.
     """
+
+    elsewhere = ("Deconv", "Deconvolution", "Conv2DTranspose")
 
     in_channels: int = inferred("Channels that arrive.")
     out_channels: int = integer("Number of channels made.")

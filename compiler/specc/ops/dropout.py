@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from specc.ops.arguments import flag, number
+from specc.ops.arguments import inplace, number
 from specc.ops.base import Helper, Op, op
 from specc.ops.shapes import image
 
@@ -36,10 +36,6 @@ def _probability() -> float:
     return number("Share that is zeroed in training.", minimum=0, maximum=1, default=0.5)
 
 
-def _inplace() -> bool:
-    return flag("Write the result over the input.", default=False)
-
-
 @op
 class Dropout(Op):
     """Zero numbers at random in training, divide the rest by ``1 - p``, `torch.nn.Dropout`."""
@@ -47,7 +43,7 @@ class Dropout(Op):
     passes_on_memory = True
 
     p: float = _probability()
-    inplace: bool = _inplace()
+    inplace: bool = inplace()
 
 
 @op
@@ -57,7 +53,7 @@ class Dropout2d(Op):
     passes_on_memory = True
 
     p: float = _probability()
-    inplace: bool = _inplace()
+    inplace: bool = inplace()
 
     def shape(self, *inputs: Shape) -> Shape:
         """Return the input's shape."""
@@ -73,6 +69,7 @@ class StochasticDepth(Op):
     2016.
     """
 
+    elsewhere = ("DropPath", "DropConnect")
     passes_on_memory = True
 
     p: float = number("Share of images that is zeroed in training.", minimum=0, maximum=1)

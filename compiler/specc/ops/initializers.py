@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, TypeVar, dataclass_transform
 
 from specc.ops.arguments import choice, number
-from specc.ops.base import Declaration, Entry, ShapeError, argument, nn
+from specc.ops.base import Declaration, Entry, ShapeError, argument, nn, register
 from specc.values.expression import Attribute
 
 if TYPE_CHECKING:
@@ -51,10 +51,7 @@ _Initializer = TypeVar("_Initializer", bound=type[Initializer])
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(argument,))
 def initializer(cls: _Initializer) -> _Initializer:
     """Register an initializer under its class name."""
-    made = dataclass(frozen=True, kw_only=True)(cls)
-    made.arguments = made.read_arguments()
-    INITIALIZERS[made.__name__] = made
-    return made
+    return register(cls, INITIALIZERS)
 
 
 @initializer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from specc.ops.arguments import integer, integers
-from specc.ops.base import Op, ShapeError, call, op
+from specc.ops.base import FunctionalOp, Op, ShapeError, call, op
 from specc.ops.shapes import axis, product
 from specc.values.dimensions import Dim, Shape, shape_text
 from specc.values.expression import Attribute, Expression, Index, Literal
@@ -12,7 +12,7 @@ from specc.values.traced import formula
 __all__ = ["Flatten", "Narrow", "Permute", "Reshape"]
 
 
-def _refuse_batch(argument: str) -> ShapeError:
+def _batch_moves(argument: str) -> ShapeError:
     message = "the batch has to stay the first dimension"
     return ShapeError("E0408", message, argument=argument)
 
@@ -34,14 +34,15 @@ class Flatten(Op):
             message = f"start_dim={self.start_dim} comes after end_dim={self.end_dim}"
             raise ShapeError("E0407", message, argument="start_dim")
         if first == 0 and last > 0:
-            raise _refuse_batch("start_dim")
+            raise _batch_moves("start_dim")
         return (*x[:first], product(x[first : last + 1]), *x[last + 1 :])
 
 
 @op
-class Narrow(Op):
+class Narrow(FunctionalOp):
     """A part of a dimension, `torch.narrow`: what lies from `start` to `start + length`."""
 
+    elsewhere = ("Split", "Chunk", "Slice", "Crop")
     passes_on_memory = True
 
     dim: int = integer("The dimension.", minimum=-8, maximum=8)
@@ -53,15 +54,12 @@ class Narrow(Op):
         (x,) = inputs
         dim = axis(self.dim, x)
         if dim == 0:
-            raise _refuse_batch("dim")
+            raise _batch_moves("dim")
         size, end = x[dim], self.start + self.length
         if not isinstance(size, int) or size < end:
             message = f"start={self.start} and length={self.length} need {end} of the size {size}"
             raise ShapeError("E0406", message, argument="length", inputs=(0,))
         return (*x[:dim], self.length, *x[dim + 1 :])
-
-    def constructor(self) -> None:
-        """Write it in `forward`."""
 
     def expression(self, inputs: tuple[Expression, ...]) -> Expression:
         """Return ``x.narrow(2, 0, 4)``."""
@@ -71,9 +69,10 @@ class Narrow(Op):
 
 
 @op
-class Permute(Op):
+class Permute(FunctionalOp):
     """The dimensions in another order, `torch.permute`; the batch stays the first."""
 
+    elsewhere = ("Transpose",)
     passes_on_memory = True
 
     dims: tuple[int, ...] = integers("The input's dimensions in their new order.", minimum=-8)
@@ -86,11 +85,8 @@ class Permute(Op):
             message = f"dims={list(self.dims)} must name each of {len(x)} dimensions once"
             raise ShapeError("E0406", message, argument="dims", inputs=(0,))
         if order[0] != 0:
-            raise _refuse_batch("dims")
+            raise _batch_moves("dims")
         return tuple(x[dim] for dim in order)
-
-    def constructor(self) -> None:
-        """Write it in `forward`."""
 
     def expression(self, inputs: tuple[Expression, ...]) -> Expression:
         """Return ``x.permute(0, 2, 3, 1)``."""
@@ -98,9 +94,10 @@ class Permute(Op):
 
 
 @op
-class Reshape(Op):
+class Reshape(FunctionalOp):
     """The same numbers in other dimensions, `torch.reshape`; the batch stays as it is."""
 
+    elsewhere = ("View",)
     passes_on_memory = True
 
     sizes: tuple[int, ...] = integers("The sizes after the batch; one may be -1.", minimum=-1)
@@ -118,9 +115,6 @@ class Reshape(Op):
             message = f"sizes={list(self.sizes)} does not fit: {shown}"
             raise ShapeError("E0406", message, argument="sizes", inputs=(0,))
         return (x[0], *(left if size == -1 else size for size in self.sizes))
-
-    def constructor(self) -> None:
-        """Write it in `forward`."""
 
     def expression(self, inputs: tuple[Expression, ...]) -> Expression:
         """Return ``x.reshape(x.shape[0], 4, -1)``."""

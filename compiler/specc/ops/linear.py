@@ -15,6 +15,8 @@ __all__ = ["Linear"]
 class Linear(Op):
     """``x @ weight.T + bias`` over the last dimension, `torch.nn.Linear`."""
 
+    elsewhere = ("Dense", "FullyConnected", "InnerProduct")
+
     in_features: int = inferred("Numbers that arrive in a row.", dimension=-1)
     out_features: int = integer("Numbers that leave in a row.")
     bias: bool = flag("Whether a bias is learned.", default=True)

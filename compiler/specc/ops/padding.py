@@ -14,6 +14,8 @@ __all__ = ["ZeroPad2d"]
 class ZeroPad2d(Op):
     """Zeros around a map, `torch.nn.ZeroPad2d`; a negative number cuts off."""
 
+    elsewhere = ("Pad",)
+
     padding: Sides = sides("Left, right, top and bottom, or one number.", minimum=-LARGEST)
     value: float = argument("What older listings print: zero.", {"enum": [0]}, default=0)
 

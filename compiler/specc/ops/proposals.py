@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from specc.ops.arguments import integer, number
+from specc.ops.arguments import POSITIVE, integer, number, several
 from specc.ops.base import Helper, Op, ShapeError, argument, op
 from specc.ops.shapes import image, product, total
 from specc.values.dimensions import shape_text
@@ -140,12 +140,7 @@ class Proposals(nn.Module):
     needs=(BASE_ANCHORS, CLIP, DECODE, GRID_ANCHORS, TAKE_ROWS),
 )
 
-ROW = {
-    "type": "array",
-    "items": {"type": "number", "exclusiveMinimum": 0},
-    "minItems": 1,
-    "maxItems": 16,
-}
+ROW = several(POSITIVE, 1, 16)
 
 
 @op
@@ -168,7 +163,7 @@ class Proposals(Op):
 
     sizes: list[list[float]] = argument(
         "Sides of the square anchors of each map, in pixels.",
-        {"type": "array", "items": ROW, "minItems": 1, "maxItems": 16},
+        several(ROW, 1, 16),
         keyword=False,
     )
     ratios: list[float] = argument("Height over width.", ROW, keyword=False)

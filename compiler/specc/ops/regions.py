@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from specc.ops.arguments import Pair, flag, integer, number, pair
-from specc.ops.base import Helper, Op, ShapeError, call, op
+from specc.ops.base import FunctionalOp, Helper, Op, ShapeError, call, op
 from specc.ops.shapes import image, product
 from specc.values.dimensions import shape_text
 from specc.values.expression import Attribute, Expression, Index, Literal, Name, Slice
@@ -268,7 +268,7 @@ class MultiScaleRoIAlign(Op):
 
 
 @op
-class IsBox(Op):
+class IsBox(FunctionalOp):
     """Which regions are boxes: those of positive width and height, (N, R, 4) to (N, R).
 
     `Proposals` fills up the places that it has no box for with empty ones.
@@ -283,16 +283,13 @@ class IsBox(Op):
         """Return (N, R)."""
         return regions(inputs[0], 0)
 
-    def constructor(self) -> None:
-        """Write it in `forward`."""
-
     def expression(self, inputs: tuple[Expression, ...]) -> Expression:
         """Return ``is_box(regions)``."""
         return call(Name(IS_BOX.name), inputs[0])
 
 
 @op
-class EachRegion(Op):
+class EachRegion(FunctionalOp):
     """Each region as an image of its own, (N, R, ...) to (N * R, ...): `torch.flatten(x, 0, 1)`.
 
     Layers of maps take what was cut out for regions in this form; `PerImage` goes back.
@@ -308,16 +305,13 @@ class EachRegion(Op):
             raise ShapeError("E0406", message, inputs=(0,))
         return (product(x[:2]), *x[2:])
 
-    def constructor(self) -> None:
-        """Write it in `forward`."""
-
     def expression(self, inputs: tuple[Expression, ...]) -> Expression:
         """Return ``x.flatten(0, 1)``."""
         return call(Attribute(inputs[0], "flatten"), Literal(0), Literal(1))
 
 
 @op
-class PerImage(Op):
+class PerImage(FunctionalOp):
     """The regions of each image together again, (N * R, ...) to (N, R, ...), after `EachRegion`."""
 
     inputs = ("x", "regions")
@@ -333,9 +327,6 @@ class PerImage(Op):
             )
             raise ShapeError("E0406", message, inputs=(0, 1))
         return (n, count, *x[1:])
-
-    def constructor(self) -> None:
-        """Write it in `forward`."""
 
     def expression(self, inputs: tuple[Expression, ...]) -> Expression:
         """Return ``torch.unflatten(x, 0, regions.shape[:2])``."""

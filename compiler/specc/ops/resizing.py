@@ -21,7 +21,7 @@ from specc.values.dimensions import Dim, Shape, floor_divide, multiply
 from specc.values.expression import Attribute, Expression, Index, Literal, Name, Slice
 from specc.values.traced import formula
 
-__all__ = ["PixelShuffle", "Reorg", "Upsample"]
+__all__ = ["PixelShuffle", "PixelUnshuffle", "Reorg", "Upsample"]
 
 REORG = Helper(
     "Reorg",
@@ -51,6 +51,8 @@ class Upsample(Op):
     Each side becomes ``floor(side * scale_factor)``, or `size`, or that of the second input `like`:
     ``Upsample(mode='nearest')(coarser, like=lateral)``.
     """
+
+    elsewhere = ("Interpolate", "Resize", "UpsamplingNearest2d", "UpsamplingBilinear2d")
 
     inputs = ("x", "like")
     optional = 1
@@ -144,6 +146,22 @@ class PixelShuffle(Op):
 
 
 @op
+class PixelUnshuffle(Op):
+    """Positions to channels, `torch.nn.PixelUnshuffle`; YOLOv5's Focus up to the order of channels.
+
+    (N, C, H * r, W * r) becomes (N, C * r * r, H, W).
+    """
+
+    elsewhere = ("SpaceToDepth", "Focus")
+
+    downscale_factor: int = integer("What height and width are divided by, r.")
+
+    def shape(self, *inputs: Shape) -> Shape:
+        """Return (N, C * r * r, H / r, W / r)."""
+        return _unshuffled(inputs[0], self.downscale_factor, "downscale_factor")
+
+
+@op
 class Reorg(Op):
     """Positions to channels in Darknet's order, which is not that of `torch.nn.PixelUnshuffle`.
 
@@ -162,13 +180,19 @@ class Reorg(Op):
 
     def shape(self, *inputs: Shape) -> Shape:
         """Return (N, C * s * s, H / s, W / s)."""
-        n, channels, height, width = image(inputs[0])
-        s = self.stride
+        channels, s = image(inputs[0])[1], self.stride
         if not isinstance(channels, int) or channels % s**2:
             message = f"{channels} channels do not make squares of {s} by {s}"
             raise ShapeError("E0405", message, argument="stride", inputs=(0,))
-        for side in (height, width):
-            if isinstance(side, int) and side % s:
-                message = f"a side of {side} does not divide into steps of {s}"
-                raise ShapeError("E0405", message, argument="stride", inputs=(0,))
-        return (n, channels * s**2, floor_divide(height, s), floor_divide(width, s))
+        return _unshuffled(inputs[0], s, "stride")
+
+
+def _unshuffled(x: Shape, step: int, argument: str) -> Shape:
+    """Return (N, C * s * s, H / s, W / s)."""
+    n, channels, height, width = image(x)
+    for side in (height, width):
+        if isinstance(side, int) and side % step:
+            message = f"a side of {side} does not divide into steps of {step}"
+            raise ShapeError("E0405", message, argument=argument, inputs=(0,))
+    sides = (floor_divide(side, step) for side in (height, width))
+    return (n, multiply(channels, step**2), *sides)

@@ -6,6 +6,7 @@ from math import prod
 
 from specc.ops.base import ShapeError
 from specc.values.dimensions import Dim, Shape, Size, multiply, shape_text
+from specc.values.traced import added
 
 __all__ = ["axis", "image", "product", "total", "without"]
 
@@ -47,8 +48,11 @@ def product(sizes: Shape) -> Dim:
 
 
 def total(sizes: Shape) -> Dim:
-    """Add sizes; names among them make a new name, the same whatever their order."""
-    known = sum(size for size in sizes if isinstance(size, int))
+    """Add sizes; names among them make a new name, the same whatever their order.
+
+    A sum of numbers alone keeps their formulas.
+    """
+    known = added(size for size in sizes if isinstance(size, int))
     names = sorted(str(size) for size in sizes if isinstance(size, Size))
     if not names:
         return known

@@ -25,9 +25,9 @@ def check_overwrites(graph: Graph, report: Report) -> None:
         readers = (path for alias in aliases for path in graph.readers[alias])
         others = [path for path in readers if path not in aliases and path != node.path]
         if others:
-            _report(graph, report, source, node, f"`{others[0]}` reads it too", graph[others[0]])
+            _report(report, source, node, f"`{others[0]}` reads it too", graph[others[0]])
         elif outputs & aliases:
-            _report(graph, report, source, node, "it is an output", None)
+            _report(report, source, node, "it is an output", None)
 
 
 def _root(graph: Graph, node: Node) -> Node:
@@ -49,10 +49,7 @@ def _aliases(graph: Graph, root: Node) -> set[str]:
     return found
 
 
-def _report(
-    graph: Graph, report: Report, source: Node, node: Node, reason: str, other: Node | None
-) -> None:
-    del graph
+def _report(report: Report, source: Node, node: Node, reason: str, other: Node | None) -> None:
     name = source.name or source.path
     also = [Label(source.span, f"`{source.path}` is computed here")]
     if other is not None:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from specc.detector import COMPONENTS, Component
 from specc.documents import did_you_mean
-from specc.ir.binding import bind
-from specc.ir.context import Reported
+from specc.ir.binding import bind, check_bound
+from specc.ir.context import report_fault
 from specc.ops import Declaration, ShapeError
-from specc.schema.calls import check_call
 from specc.values.expression import Call, ExpressionError, Name
+from specc.values.numbers import is_number
 
 if TYPE_CHECKING:
     from specc.documents import Report
@@ -38,15 +38,9 @@ def read_component(phrase: Phrase, slot: str, scope: Scope, report: Report) -> C
     try:
         bound = bind(call, list(declared.arguments), scope.evaluate, name)
     except ExpressionError as error:
-        if not isinstance(error, Reported):
-            span = phrase.at(error.at)
-            report.add(error.code, error.message, span, error.label, help=error.help)
+        report_fault(error, phrase, report)
         return None
-    problems = check_call(declared, bound.values)
-    for problem in problems:
-        span = phrase.at(bound.places.get(problem.argument or "", call.function.at))
-        report.add(problem.code, problem.message, span, problem.label, help=problem.help)
-    if problems:
+    if check_bound(declared, bound, call, phrase, report):
         return None
     made = declared(**bound.values)
     try:
@@ -76,6 +70,6 @@ def literal_of(slot: str, component: Component | None) -> dict[str, Any]:
 def _data(value: Any, schema: dict[str, Any]) -> Any:
     if isinstance(value, (list, tuple)):
         return [_data(item, schema) for item in cast("list[Any]", value)]
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if not is_number(value):
         return value
     return float(value) if "integer" not in str(schema) else int(value)

@@ -78,14 +78,18 @@ def _size(entry: Entry) -> int:
 
 
 def _field(node: Node, sources: list[Field]) -> Field:
-    """Combine the widest field that arrives with the op's window (Araujo et al., Distill 2019)."""
+    """Combine the fields that arrive with the op's window (Araujo et al., Distill 2019).
+
+    Positions are as near as in the densest of them: a coarse map was enlarged to be merged with it.
+    """
     if not sources:
         return Field()
-    widest = max(sources, key=lambda f: f.size)
+    widest = max(f.size[0] for f in sources), max(f.size[1] for f in sources)
+    densest = min(f.step[0] for f in sources), min(f.step[1] for f in sources)
     window = node.op.window() if node.op is not None else None
     if window is None:
-        return widest
+        return Field(widest, densest)
     reach = [d * (k - 1) for k, d in zip(window.kernel, window.dilation, strict=True)]
-    size = [s + r * j for s, r, j in zip(widest.size, reach, widest.step, strict=True)]
-    step = [j * s for j, s in zip(widest.step, window.stride, strict=True)]
+    size = [s + r * j for s, r, j in zip(widest, reach, densest, strict=True)]
+    step = [j * s for j, s in zip(densest, window.stride, strict=True)]
     return Field((size[0], size[1]), (step[0], step[1]))

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
 from specc.detector import COMPONENTS, Anchors, Component, Loss
 from specc.documents import Label, did_you_mean
-from specc.ir.context import Reported
+from specc.ir.context import report_fault
 from specc.ir.scope import Scope
 from specc.ir.tensors import UNKNOWN, Tensor, leaves
 from specc.passes import regions
-from specc.passes.beginnings import check_beginnings
+from specc.passes.class_prior import check_class_prior
 from specc.passes.component import literal_of, read_component, settings
 from specc.passes.heads import PerMap, compare_heads
 from specc.values.dimensions import shape_text
 from specc.values.expression import Call, ExpressionError, Name
+from specc.values.numbers import is_whole
 from specc.values.traced import plain
 
 if TYPE_CHECKING:
@@ -71,22 +73,23 @@ class _Checker:
         maps = self.maps() if "maps" in spec.detector else None
         outputs = (*OUTPUTS, *regions.OUTPUTS)
         names = {key: self.output(key) for key in outputs if key in spec.detector}
-        read = self.agree_on_keys(parts.get("loss"))
-        classes = self.classes()
-        anchors = parts.get("anchors")
-        self.agree_on_each_other(parts)
+        anchors, loss = parts.get("anchors"), parts.get("loss")
+        read = self.check_keys(loss)
+        classes = self.num_classes()
+        self.check_parts(parts)
         second = regions.Regions(self.graph, self.report)
-        second.agree_with(parts.get("loss"))
-        per_map = self.count(anchors, maps) if maps and isinstance(anchors, Anchors) else None
+        second.check_loss(loss)
+        per_map = self.lay(anchors, maps) if maps and isinstance(anchors, Anchors) else None
         if per_map is None:
             return None
         judged = {key: name for key, name in names.items() if key in read}
         compare_heads(self.graph, self.report, judged, per_map, classes)
-        loss = parts.get("loss")
         if isinstance(loss, Loss) and loss.needs_prior and "classes" in names:
-            check_beginnings(self.graph, self.report, names["classes"], spec.detector["loss"].span)
+            check_class_prior(self.graph, self.report, names["classes"], spec.detector["loss"].span)
         literal: dict[str, Any] = {"format": FORMAT, "name": spec.name, "num_classes": classes}
-        literal["input"] = {"size": self.size()} | (settings(preprocess) if preprocess else {})
+        literal["input"] = {"size": self.input_size()} | (
+            settings(preprocess) if preprocess else {}
+        )
         literal["outputs"] = {key: judged[key] for key in OUTPUTS if key in judged}
         literal["maps"] = [list(size) for size, _ in per_map]
         for slot in SLOTS:
@@ -95,7 +98,7 @@ class _Checker:
             literal["regions"] = second.literal(parts, names, maps or [], classes)
         return Detector(literal, per_map)
 
-    def agree_on_keys(self, loss: Component | None) -> tuple[str, ...]:
+    def check_keys(self, loss: Component | None) -> tuple[str, ...]:
         """Report keys that are missing; warn of outputs that nobody reads; return those that are."""
         spec = self.graph.spec
         read = loss.outputs if isinstance(loss, Loss) else OUTPUTS[:1]
@@ -111,7 +114,7 @@ class _Checker:
                 self.report.add("W0607", message, spec.detector[key].span, "not read", help=help)
         return read
 
-    def agree_on_each_other(self, parts: dict[str, Component | None]) -> None:
+    def check_parts(self, parts: dict[str, Component | None]) -> None:
         """Report parts that are not made for what stands beside them."""
         anchors = parts.get("anchors")
         for slot, part in parts.items():
@@ -142,14 +145,14 @@ class _Checker:
         others = [Label(place, text) for place, text in also]
         self.report.add(code, message, span, label, help=help, also=others)
 
-    def classes(self) -> int | None:
+    def num_classes(self) -> int | None:
         """Return `num_classes`, by which the runtime builds the model for a data set's classes."""
         root = self.graph.root
         param = root.spec.params.get("num_classes")
         count = root.params.get("num_classes")
         if count is UNKNOWN:
             return None
-        if not isinstance(count, int) or isinstance(count, bool):
+        if not is_whole(count):
             label = "no `num_classes`" if param is None else "not a whole number"
             help = "add `num_classes: 21` to `params`, and give the heads as many columns"
         elif "num_classes" not in root.used and not self.graph.failed:
@@ -163,12 +166,8 @@ class _Checker:
         self.report.add("E0506", message, span, label, help=help)
         return None
 
-    def fault(self, error: ExpressionError, phrase: Phrase) -> None:
-        if not isinstance(error, Reported):
-            span = phrase.at(error.at)
-            self.report.add(error.code, error.message, span, error.label, help=error.help)
-
-    def size(self) -> list[Any]:
+    def input_size(self) -> list[Any]:
+        """Return height and width of the first input; a size without a number is its name."""
         shape = next(leaves(list(self.graph.root.inputs.values()))).shape or ()
         return [side if isinstance(side, int) else str(side) for side in shape[2:]]
 
@@ -176,11 +175,12 @@ class _Checker:
         return read_component(phrase, slot, self.scope, self.report)
 
     def maps(self) -> list[Tensor] | None:
+        """Return the maps that the anchors lie on, or nothing where they are not all known."""
         phrase = self.graph.spec.detector["maps"]
         try:
             value = self.scope.evaluate(phrase.expression)
         except ExpressionError as error:
-            self.fault(error, phrase)
+            report_fault(error, phrase, self.report)
             return None
         maps = list(leaves(value))
         if any(tensor.shape is None for tensor in maps):
@@ -205,7 +205,7 @@ class _Checker:
             self.report.add("E0504", message, phrase.span, "unknown output", help=help)
         return name
 
-    def count(self, anchors: Anchors, maps: list[Tensor]) -> PerMap | None:
+    def lay(self, anchors: Anchors, maps: list[Tensor]) -> PerMap | None:
         """Lay the anchors over the maps; each list has to speak of each map."""
         phrase = self.graph.spec.detector["anchors"]
         settings = anchors.settings()
@@ -230,12 +230,30 @@ class _Checker:
         for tensor, count in zip(maps, anchors.per_cell(), strict=True):
             _, _, height, width = cast("Shape", tensor.shape)
             if not (isinstance(height, int) and isinstance(width, int)):
-                self.size_unknown()
+                self.warn_of_any_size()
                 return None
             per_map.append(((height, width), count))
+        self.warn_of_order(anchors, per_map)
         return per_map
 
-    def size_unknown(self) -> None:
+    def warn_of_order(self, anchors: Anchors, per_map: PerMap) -> None:
+        """Warn that a map has smaller boxes than a finer one: one of two lists runs the other way."""
+        maps = [
+            (height * width, side, f"{height}x{width}")
+            for ((height, width), _), side in zip(per_map, anchors.sides(), strict=False)
+            if side
+        ]
+        for (cells, side, name), (others, other, coarser) in pairwise(sorted(maps, reverse=True)):
+            if cells > others and side > other:
+                message = f"the {coarser} map has smaller boxes than the {name} map"
+                phrase, of_maps = (self.graph.spec.detector[key] for key in ("anchors", "maps"))
+                help = "list the boxes in the order of `maps`, larger ones for a map of fewer cells"
+                label = f"sides of about {other:.0f} and {side:.0f}"
+                also = [Label(of_maps.span, "the order of the maps")]
+                self.report.add("W0609", message, phrase.span, label, help=help, also=also)
+                return
+
+    def warn_of_any_size(self) -> None:
         """Warn that boxes cannot be laid over an image of any size."""
         inputs = self.graph.spec.root.inputs
         message = "the size of the images is not known, so the emitted file has no `DETECTOR`"

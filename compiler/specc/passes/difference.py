@@ -93,12 +93,7 @@ def _merged(before: list[str], after: list[str]) -> Iterator[str]:
 
 
 def _sides(graph: Graph, facts: Facts) -> dict[str, Side]:
-    initial = {
-        apply.path: apply.initial
-        for instance in graph.instances()
-        for row in instance.rows
-        for apply in row.applies
-    }
+    initial = {apply.path: apply.initial for _, apply in graph.applies()}
     return {
         node.path: Side(
             node.kind,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, cast
 
 from specc.documents import Label
@@ -10,9 +11,9 @@ from specc.values.dimensions import shape_text
 
 if TYPE_CHECKING:
     from specc.documents import Report
-    from specc.ir.graph import Graph
+    from specc.ir.graph import Graph, Node
     from specc.ir.tensors import Tensor
-    from specc.values.dimensions import Shape
+    from specc.values.dimensions import Dim, Shape
 
 __all__ = ["PerMap", "compare_heads"]
 
@@ -52,11 +53,17 @@ def compare_heads(
             _wrong_columns(graph, report, key, tensors[0], columns)
         else:
             rows[key] = tensors[0]
-    laid = sum(height * width * count for (height, width), count in per_map)
+    laid = sum(_laid(per_map))
     wrong = (key for key, tensor in rows.items() if _shape(tensor)[1] != laid)
     key = next(wrong, None)
     if key is not None:
         _wrong_rows(graph, report, key, rows[key], per_map)
+        return
+    for key, tensor in rows.items():
+        joined = _join(graph, graph[tensor.origin])
+        if _is_out_of_order(graph, joined, per_map):
+            _wrong_order(graph, report, key, joined, per_map)
+            return
 
 
 def _shape(tensor: Tensor) -> Shape:
@@ -85,12 +92,12 @@ def _wrong_columns(graph: Graph, report: Report, key: str, tensor: Tensor, colum
 
 def _wrong_rows(graph: Graph, report: Report, key: str, tensor: Tensor, per_map: PerMap) -> None:
     """Report rows and anchors that differ in number, and the first map where they do."""
-    laid = sum(height * width * count for (height, width), count in per_map)
+    laid = sum(_laid(per_map))
     node = graph[tensor.origin]
     given = [graph[source] for source in node.inputs]
     also = [Label(node.span, f"`{node.path}` gives {shape_text(_shape(tensor))}")]
     for source, ((height, width), count) in zip(given, per_map, strict=False):
-        rows = source.shape[1] if source.shape and len(source.shape) == 3 else None
+        rows = _rows(source)
         if rows is not None and rows != height * width * count:
             each = f"{count} a cell, {height * width * count} in all"
             text = f"{rows} rows, but the {height}x{width} map has {each}"
@@ -100,3 +107,35 @@ def _wrong_rows(graph: Graph, report: Report, key: str, tensor: Tensor, per_map:
     help = "give heads and anchors the same number of boxes at a cell of each map"
     span = graph.spec.detector["anchors"].span
     report.add("E0503", message, span, f"{laid} boxes", help=help, also=also)
+
+
+def _wrong_order(graph: Graph, report: Report, key: str, joined: Node, per_map: PerMap) -> None:
+    """Report rows that are joined of the maps in another order than the detector has them."""
+    rows = " and ".join(str(_rows(graph[source])) for source in joined.inputs)
+    anchors = " and ".join(map(str, _laid(per_map)))
+    message = f"`{key}` joins {rows} rows, but the anchors of `maps` are {anchors}"
+    also = [Label(joined.span, f"`{joined.path}` joins {rows} rows")]
+    help = "join the rows of the maps in the order of `maps`, or write `maps` in theirs"
+    span = graph.spec.detector["maps"].span
+    report.add("E0503", message, span, f"{anchors} anchors", help=help, also=also)
+
+
+def _is_out_of_order(graph: Graph, joined: Node, per_map: PerMap) -> bool:
+    given, laid = [_rows(graph[source]) for source in joined.inputs], _laid(per_map)
+    return given != laid and Counter(given) == Counter(laid)
+
+
+def _laid(per_map: PerMap) -> list[int]:
+    """Return the anchors of each map."""
+    return [height * width * count for (height, width), count in per_map]
+
+
+def _join(graph: Graph, node: Node) -> Node:
+    """Return the row that put a tensor's rows one behind another, or the last before it is unclear."""
+    while len(node.inputs) == 1 and _rows(graph[node.inputs[0]]) == _rows(node):
+        node = graph[node.inputs[0]]
+    return node
+
+
+def _rows(node: Node) -> Dim | None:
+    return node.shape[1] if node.shape is not None and len(node.shape) == 3 else None

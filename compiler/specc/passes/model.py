@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from specc.documents import Mapping, Report, Scalar, did_you_mean, plain
 from specc.ir.build import Load, build
-from specc.ir.tensors import Result, Tensor
+from specc.ir.tensors import inner_leaves
 from specc.passes.cost import count_cost
 from specc.passes.detector import check_detector
+from specc.passes.pipeline import Facts
 from specc.passes.refusals import report_refusals
 from specc.values.dimensions import Size, shape_text
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from specc.documents import Node
     from specc.ir.graph import Graph
-    from specc.passes.pipeline import Facts
     from specc.values.dimensions import Shape
 
 __all__ = ["check_model"]
@@ -61,8 +61,6 @@ def _check_at(
     load: Load,
     params: dict[str, Any],
 ) -> None:
-    from specc.passes.pipeline import Facts
-
     names = graph.spec.root.params
     if not _names_known(graph, at, report) or not _sizes_usable(graph, at, report):
         return
@@ -187,7 +185,7 @@ class _Figures:
         """The shapes of all values that are one tensor: by their path, and by a row's name."""
         shapes = {n.path: n.shape for n in self.graph.nodes() if n.shape is not None}
         for path, value in self._values():
-            tensors = list(_tensors(value))
+            tensors = list(inner_leaves(value))
             if len(tensors) == 1 and tensors[0].shape is not None:
                 shapes.setdefault(path, tensors[0].shape)
         return shapes
@@ -197,15 +195,4 @@ class _Figures:
             yield instance.path, [value for _, value in instance.outputs]
             for row in instance.rows:
                 if row.name is not None:
-                    yield f"{instance.path}.{row.name}".removeprefix("."), row.value
-
-
-def _tensors(value: object) -> Iterator[Tensor]:
-    """Yield the tensors of a row's value, and leave what its module exports as it is."""
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, Result):
-        yield from _tensors([output for _, output in value.instance.outputs])
-    elif isinstance(value, list):
-        for item in cast("list[object]", value):
-            yield from _tensors(item)
+                    yield instance.path_of(row.name), row.value

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from specc.passes.aliasing import check_overwrites
-from specc.passes.cost import Costs, count_cost
-from specc.passes.detector import Detector, check_detector
+from specc.passes.cost import count_cost
+from specc.passes.detector import check_detector
 from specc.passes.expectations import check_expectations
 from specc.passes.initial import check_initial
 from specc.passes.refusals import report_refusals
@@ -16,16 +16,18 @@ from specc.passes.unused import find_unused
 if TYPE_CHECKING:
     from specc.documents import Report
     from specc.ir.graph import Graph
+    from specc.passes.cost import Costs
+    from specc.passes.detector import Detector
 
-__all__ = ["PIPELINE", "Facts", "run"]
+__all__ = ["Facts", "run"]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What the passes found out about a graph."""
 
-    costs: Costs = field(default_factory=Costs)
-    found: Detector | None = None
+    costs: Costs
+    found: Detector | None
 
     @property
     def parameters(self) -> int:
@@ -48,41 +50,13 @@ class Facts:
         return self.found.literal if self.found is not None else None
 
 
-def _count(graph: Graph, facts: Facts, report: Report) -> None:
-    del report
-    facts.costs = count_cost(graph)
-
-
-def _detect(graph: Graph, facts: Facts, report: Report) -> None:
-    facts.found = check_detector(graph, report)
-
-
-def _overwrites(graph: Graph, facts: Facts, report: Report) -> None:
-    del facts
-    check_overwrites(graph, report)
-
-
-def _shapes(graph: Graph, facts: Facts, report: Report) -> None:
-    del facts
-    report_refusals(graph, check_expectations(graph, report), report)
-
-
-def _initial(graph: Graph, facts: Facts, report: Report) -> None:
-    del facts
-    check_initial(graph, report)
-
-
-def _unused(graph: Graph, facts: Facts, report: Report) -> None:
-    del facts
-    find_unused(graph, report)
-
-
-PIPELINE = (_count, _shapes, _overwrites, _detect, _initial, _unused)
-
-
 def run(graph: Graph, report: Report) -> Facts:
     """Run all passes; each reports what it finds."""
-    facts = Facts()
-    for step in PIPELINE:
-        step(graph, facts, report)
-    return facts
+    costs = count_cost(graph)
+    meant = check_expectations(graph, report)
+    report_refusals(graph, meant, report)
+    check_overwrites(graph, report)
+    detector = check_detector(graph, report)
+    check_initial(graph, report)
+    find_unused(graph, report)
+    return Facts(costs, detector)

@@ -37,7 +37,7 @@ class Regions:
         """Whether the detector has a second stage."""
         return "regions.proposals" in self.phrases
 
-    def agree_with(self, loss: Component | None) -> None:
+    def check_loss(self, loss: Component | None) -> None:
         """Report a first stage whose loss is that of a whole detector, or the other way round."""
         if loss is None or isinstance(loss, RPNLoss) == self.is_there:
             return
@@ -58,12 +58,12 @@ class Regions:
         classes: int | None,
     ) -> dict[str, Any]:
         """Report where the stages do not go together; return what the runtime reads of the second."""
-        made = self.made()
+        made = self.proposals()
         if made is not None:
-            self.divided(made)
-            self.same_anchors(made, parts)
-            self.same_inputs(made, names, maps)
-            self.rows(made, names, classes)
+            self.check_stages(made)
+            self.check_anchors(made, parts)
+            self.check_inputs(made, names, maps)
+            self.check_outputs(made, names, classes)
         phrase = self.phrases["regions.proposals"]
         literal: dict[str, Any] = {"proposals": cast("Name", phrase.expression).id} if made else {}
         literal["outputs"] = {key.rpartition(".")[2]: names[key] for key in OUTPUTS}
@@ -71,7 +71,7 @@ class Regions:
             literal |= literal_of(slot.rpartition(".")[2], parts.get(slot))
         return literal
 
-    def made(self) -> Node | None:
+    def proposals(self) -> Node | None:
         """Return the row of the root that makes the regions."""
         phrase = self.phrases["regions.proposals"]
         name = phrase.expression.id if isinstance(phrase.expression, Name) else ""
@@ -87,7 +87,7 @@ class Regions:
             return None
         return node
 
-    def divided(self, made: Node) -> None:
+    def check_stages(self, made: Node) -> None:
         """Report regions that no stage ends with, so that they could not be exchanged for others."""
         name = made.path
         if any(last == name for _, last, _ in self.graph.spec.stages[:-1]):
@@ -97,7 +97,7 @@ class Regions:
         help = f"write `stages: {{propose: {name}, judge: {last}}}`"
         self.fault(message, self.phrases["regions.proposals"].span, "no stage ends here", help)
 
-    def same_anchors(self, made: Node, parts: dict[str, Component | None]) -> None:
+    def check_anchors(self, made: Node, parts: dict[str, Component | None]) -> None:
         """Report anchors and offsets that are not those that the proposals are made of."""
         anchors, coder = parts.get("anchors"), parts.get("coder")
         also = [Label(made.span, f"`{made.path}`")]
@@ -112,7 +112,7 @@ class Regions:
             help = "write `coder: BoxCoder(weights=(1, 1, 1, 1))`"
             self.fault(message, self.phrases["coder"].span, "other offsets", help, also)
 
-    def same_inputs(self, made: Node, names: dict[str, str], maps: list[Tensor]) -> None:
+    def check_inputs(self, made: Node, names: dict[str, str], maps: list[Tensor]) -> None:
         """Report outputs and maps of the first stage that the proposals are not made of."""
         outputs = self.graph.outputs()
         objectness, deltas, _, *read = made.inputs
@@ -131,7 +131,7 @@ class Regions:
             also = [Label(made.span, f"of {len(read)}")]
             self.fault(message, self.phrases["maps"].span, f"{len(maps)} maps", help, also)
 
-    def rows(self, made: Node, names: dict[str, str], classes: int | None) -> None:
+    def check_outputs(self, made: Node, names: dict[str, str], classes: int | None) -> None:
         """Report outputs of the second stage that are not rows (N, regions, columns)."""
         outputs = self.graph.outputs()
         regions = cast("Shape", made.shape)[1]

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from specc.documents import Label, Report, did_you_mean
-from specc.ir.context import Reported
+from specc.ir.context import Reported, report_fault
 from specc.ir.scope import Scope
 from specc.passes.component import read_component, settings
 from specc.values.expression import ExpressionError
+from specc.values.numbers import is_whole
 
 if TYPE_CHECKING:
     from specc.documents import Span
@@ -64,8 +65,7 @@ def weight_maps(graph: Graph, costs: Costs, report: Report) -> dict[str, WeightM
     """
     maps = {found.name: found for found in _maps(graph.root, costs, report)}
     for instance in graph.instances():
-        spec = instance.spec.spec
-        if spec is not None and spec is not graph.spec and instance.spec is spec.root:
+        if instance.spec.is_root and instance is not graph.root:
             apart = Report()
             found = _maps(instance, costs, apart)
             maps |= {} if apart.errors else {each.name: each for each in found}
@@ -73,7 +73,7 @@ def weight_maps(graph: Graph, costs: Costs, report: Report) -> dict[str, WeightM
 
 
 def _maps(root: Instance, costs: Costs, report: Report) -> list[WeightMap]:
-    specs = root.spec.spec.weights.values() if root.spec.spec else ()
+    specs = root.spec.spec.weights.values()
     expanded = [_Expansion(root, spec, list(costs.state), report).expand() for spec in specs]
     return [found for found in expanded if found is not None]
 
@@ -90,7 +90,7 @@ class _Expansion:
         self.inside = "".join(f"{part}." for part in (root.path, *into) if part)
         self.all_keys = keys
         self.keys = [k.removeprefix(self.inside) for k in keys if k.startswith(self.inside)]
-        self.map = WeightMap(f"{root.path}.{spec.name}".removeprefix("."))
+        self.map = WeightMap(root.path_of(spec.name))
         self.failed: set[KeyTemplate] = set()
         self.sources: dict[str, KeyTemplate] = {}
 
@@ -119,9 +119,7 @@ class _Expansion:
         try:
             return bool(self.scope.evaluate(condition.expression))
         except ExpressionError as error:
-            if not isinstance(error, Reported):
-                span = condition.at(error.at)
-                self.report.add(error.code, error.message, span, error.label, help=error.help)
+            report_fault(error, condition, self.report)
             return False
 
     def _place(self, key: str) -> bool:
@@ -160,8 +158,8 @@ class _Expansion:
 
     def _text(self, template: KeyTemplate, hole: Hole, key: str) -> str:
         value = self._value(template, hole, key)
-        is_number = isinstance(value, int) and not isinstance(value, bool) and value >= 0
-        if template in self.failed or is_number or isinstance(value, str):
+        is_place = is_whole(value) and value >= 0
+        if template in self.failed or is_place or isinstance(value, str):
             return str(value)
         self.failed.add(template)
         shown = value if isinstance(value, (int, float)) else "a list or tensor"

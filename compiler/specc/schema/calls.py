@@ -16,6 +16,7 @@ from jsonschema import Draft202012Validator, validators
 
 from specc.documents import did_you_mean, suggest
 from specc.ops.arguments import LARGEST
+from specc.values.numbers import is_number, is_whole
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
@@ -49,14 +50,12 @@ def call_schema(declaration: type[Declaration]) -> dict[str, Any]:
 
 def _is_whole(checker: object, value: object) -> bool:
     del checker
-    return isinstance(value, int) and not isinstance(value, bool)
+    return is_whole(value)
 
 
 def _is_number(checker: object, value: object) -> bool:
     del checker
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return False
-    return math.isfinite(value)
+    return is_number(value) and math.isfinite(value)
 
 
 # JSON has one kind of number: to a plain validator `2.0` is an integer, and torch refuses it.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from specc.ir.graph import Instance
 from specc.values.expression import Name
+from specc.values.numbers import is_number
 from specc.values.traced import Traced, formula, names_in, plain, substitute, traced
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ Known = dict[str, object]
 
 def known_of_root(graph: Graph) -> Known:
     """Return the values of the root's parameters; a detector's `num_classes` stays a name."""
-    values = {name: value for name, value in graph.root.params.items() if _is_number(value)}
+    values = {name: value for name, value in graph.root.params.items() if is_number(value)}
     known: Known = {name: plain(value) for name, value in values.items()}
     if graph.spec.detector and isinstance(values.get(OPEN), int):
         known[OPEN] = traced(plain(values[OPEN]), Name(OPEN))
@@ -33,7 +34,7 @@ def known_inside(apply: Apply, known: Known) -> Known:
     """Return the same for the module that is applied."""
     assert isinstance(apply.target, Instance)
     given = apply.value.replacements
-    return {name: settled(value, known) for name, value in given.items() if _is_number(value)}
+    return {name: settled(value, known) for name, value in given.items() if is_number(value)}
 
 
 def settled(value: Any, known: Known) -> Any:
@@ -56,7 +57,3 @@ def made(declaration: Declaration, known: Known) -> Declaration:
 def is_open(value: Any) -> bool:
     """Whether a value, or one in it, depends on `num_classes`."""
     return OPEN in names_in(formula(value))
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -73,7 +73,9 @@ def factor(size: Dim) -> int | None:
     return int(number or 1) if number.isdigit() or not number else None
 
 
-def shape_text(shape: Shape, *, batch: bool = False) -> str:
-    """Write a shape as people do: ``512x38x38``, without the batch unless asked."""
+def shape_text(shape: Shape | None, *, batch: bool = False) -> str:
+    """Write a shape as people do: ``512x38x38``, without the batch unless asked, or ``?``."""
+    if shape is None:
+        return "?"
     shown = shape if batch else shape[1:]
     return "x".join(str(size) for size in shown) if shown else "scalar"

@@ -25,6 +25,7 @@ from specc.values.expression import (
     Turn,
     Unary,
 )
+from specc.values.numbers import is_number, is_whole
 from specc.values.traced import (
     LARGEST_FORMULA,
     Traced,
@@ -120,10 +121,6 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
 class Evaluator:
     """Evaluates expressions with the names of one scope.
 
@@ -168,8 +165,8 @@ class Evaluator:
         raise ExpressionError(message, at, help)
 
     def _literal(self, node: Literal) -> object:
-        if _is_number(node.value):
-            self._bounded(cast("float", node.value), node.at)
+        if is_number(node.value):
+            self._bounded(node.value, node.at)
         return node.value
 
     def _name(self, node: Name) -> object:
@@ -194,9 +191,7 @@ class Evaluator:
             self._fail(f"a list may hold {LONGEST_LIST:,} items", at, "take some out")
 
     def _list(self, node: Expression) -> list[object]:
-        value = self(node)
-        if hasattr(value, "item"):
-            value = cast("Tapped", value).item(slice(None, None), node.at)
+        value = self._parts(node)
         if not isinstance(value, (list, tuple)):
             self._fail("`*` needs a list", node.at)
         return list(cast("list[object]", value))
@@ -205,7 +200,7 @@ class Evaluator:
         if node.operator == "not":
             return not self.truth(node.operand)
         value = self(node.operand)
-        if not _is_number(value):
+        if not is_number(value):
             self._fail(f"`{node.operator}` needs a number", node.at)
         if node.operator == "+":
             return value
@@ -219,7 +214,7 @@ class Evaluator:
             joined = cast("list[object]", left) + cast("list[object]", right)
             self._limit(joined, node.at)
             return joined
-        if not (_is_number(left) and _is_number(right)):
+        if not (is_number(left) and is_number(right)):
             kinds = f"{_kind(left)} {node.operator} {_kind(right)}"
             self._fail(f"`{node.operator}` is for two numbers; this is {kinds}", node.at)
         return self._binary_of(node.operator, left, right, node.at)
@@ -301,7 +296,7 @@ class Evaluator:
 
     def _whole(self, node: Expression) -> int:
         value = self.decide(node)
-        if not isinstance(value, int) or isinstance(value, bool):
+        if not is_whole(value):
             self._fail("a whole number is needed here", node.at)
         return int(value)
 
@@ -326,8 +321,8 @@ class Evaluator:
         except (TypeError, ZeroDivisionError, AttributeError):
             given = ", ".join(map(_kind, values)) or "no argument"
             self._fail(f"`{name}` cannot take this: {given}", node.at)
-        if _is_number(value):
-            self._bounded(cast("float", value), node.at)
+        if is_number(value):
+            self._bounded(value, node.at)
         if name in _TRACEABLE and any(isinstance(v, Traced) for v in values):
             expression = Call(node.function, tuple(formula(v) for v in values))
             return self._open(cast("float", value), expression)

@@ -42,6 +42,7 @@ DEEPEST_EXPRESSION = 100
 _LINE_BREAK = re.compile(r"\r\n?|\n")
 _NUMBERED_TAP = re.compile(r"(?<![\w.])([A-Za-z_][\w.]*)\.\d+")
 _PADDED_NUMBER = re.compile(r"(?<![\w.])0+([1-9]\d*)(?![\w.])")
+_JOINED_NUMBERS = re.compile(r"(?<![\w.'\"])\d+(?:\s*[x\u00d7]\s*\d+)+(?![\w.])")
 _NAME_PARTS = "name its parts under `let`"
 
 _BINARY: dict[type[ast.operator], str] = {
@@ -125,6 +126,11 @@ def _known_mistake(text: str) -> ExpressionError | None:
     if padded is not None:
         message = f"`{padded[0]}`: a number does not begin with 0"
         return ExpressionError(message, padded.span(), f"write {padded[1]}", "E0204")
+    joined = _JOINED_NUMBERS.search(text)
+    if joined is not None:
+        message = f"`{joined[0]}`: several numbers are a list"
+        help = f"write `[{', '.join(re.findall(r'[0-9]+', joined[0]))}]`"
+        return ExpressionError(message, joined.span(), help, "E0204")
     return None
 
 

@@ -7,6 +7,8 @@ parameters that gives it.
 
 from __future__ import annotations
 
+from collections import Counter
+from functools import partial, reduce
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from specc.values.expression import (
@@ -36,6 +38,7 @@ __all__ = [
     "Traced",
     "TracedFloat",
     "TracedInt",
+    "added",
     "at_turn",
     "fold",
     "formula",
@@ -95,6 +98,21 @@ def formula(value: object) -> Expression:
         return Literal(value)
     message = f"a {type(value).__name__} cannot be written in source"
     raise TypeError(message)
+
+
+def added(numbers: Iterable[int]) -> int:
+    """Return the sum; where numbers have formulas so has it: ``2 * (width // 2) + 3``."""
+    numbers = list(numbers)
+    known = sum(number for number in numbers if not isinstance(number, TracedInt))
+    counts = Counter(number.formula for number in numbers if isinstance(number, TracedInt))
+    terms = [
+        term if count == 1 else Binary("*", Literal(count), term) for term, count in counts.items()
+    ]
+    terms += [Literal(known)] if known or not terms else []
+    whole = reduce(partial(Binary, "+"), terms)
+    return cast(
+        "int", traced(sum(numbers), whole) if size(whole) <= LARGEST_FORMULA else sum(numbers)
+    )
 
 
 def _rewrite(expression: Expression, change: Callable[[Name], Expression]) -> Expression:

@@ -80,6 +80,14 @@ def test_check(capsys: Capture) -> None:
     assert target.read_text() == stale
 
 
+def test_check_of_a_file_that_is_no_text(capsys: Capture) -> None:
+    specc(capsys, "build", "good.yaml")
+    Path("generated/net.py").write_bytes(b"\xff\xfeclass Net")
+    done = specc(capsys, "build", "--check", "good.yaml")
+    assert done.code == 1
+    assert "run `specc build good.yaml`" in done.err
+
+
 def test_check_without_a_file(folder: Path, capsys: Capture) -> None:
     assert specc(capsys, "build", "--check", "good.yaml").code == 1
     assert not (folder / "generated").exists()

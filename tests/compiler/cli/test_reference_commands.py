@@ -75,6 +75,7 @@ class TestOps:
         done = specc(capsys, "ops", "Conv2D")
         assert done.code == 2
         assert "did you mean `Conv2d`?" in done.err
+        assert "here it is `Cat`" in specc(capsys, "ops", "Concat").err
 
     def test_constant(self, capsys: Capture) -> None:
         done = specc(capsys, "ops", "constant_")

@@ -6,6 +6,7 @@ import pytest
 from marked import Fault, check, findings, named, rows
 
 MODULE = "{layers: {a: ReLU()}}"
+DEAD = "{layers: {a: ReLU(), b: «Sigmoid()»}, outputs: [a]}"
 
 ADVICE = [
     Fault(
@@ -23,6 +24,16 @@ ADVICE = [
     Fault("W0602", rows("ReLU()", more="let: {num: 3, more: «num + 1»}\n"), "take it out"),
     Fault(
         "W0602", rows("Block()", more="modules: {Block: {let: {num: «3»}, layers: [ReLU()]}}\n"), ""
+    ),
+    Fault(
+        "W0601",
+        rows("Block()", "Block()", more=f"modules: {{Block: {DEAD}}}\n"),
+        "add it to `outputs`",
+    ),
+    Fault(
+        "W0603",
+        rows("ReLU()", more="modules: {«Block»: {let: {num: 3}, layers: [ReLU()]}}\n"),
+        "call it",
     ),
     Fault("W0603", rows("ReLU()", more=f"modules: {{«Block»: {MODULE}}}\n"), "call it"),
     Fault("W0603", rows("ReLU()", more="use: {block: «zoo/ssd300_vgg»}\n"), "call it"),

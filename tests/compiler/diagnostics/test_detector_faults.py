@@ -54,6 +54,18 @@ CHANGED = [
     ("E0205", "FocalLoss()", "«FocalLos»()", "`FocalLoss`"),
     ("W0607", "classes: conf", "classes: conf\n  centerness: «conf»", "take it out"),
     ("W0607", "classes: conf", "classes: conf\n  objectness: «conf»", "take it out"),
+    (
+        "W0609",
+        GRID,
+        "«AnchorGrid(sizes=[[32], [16]], ratios=[0.5, 1, 2])»",
+        "in the order of `maps`",
+    ),
+    (
+        "W0609",
+        GRID,
+        "«BoxPriors(sizes=[[[9, 8], [2, 2], [1, 1]], [[6, 7], [1, 1], [1, 1]]])»",
+        "larger",
+    ),
     ("E0507", "BoxCoder()", "«CellCoder()»", "`BoxPriors`"),
     ("E0507", "IoUMatch()", "«CellMatch()»", "`BoxPriors`"),
     ("E0501", GRID, "BoxPriors(sizes=«[[[16, 16]]]»)", "2 items"),
@@ -239,6 +251,19 @@ def test_scores_are_counted_as_boxes_are(tmp_path: Path) -> None:
     assert found.message == "the heads give 192 scores of boxes, the anchors 240"
 
 
+@pytest.mark.parametrize("behind", ["Cat(dim=1)(*)", "Cat(dim=1)(*)\n  kept: ReLU()"])
+def test_rows_joined_in_another_order_than_the_maps(behind: str, tmp_path: Path) -> None:
+    """They are as many, so that nothing but their order tells: each would be matched with a wrong anchor."""
+    swapped = behind.replace("*", "box_rows[1], box_rows[0]")
+    text = SPEC.replace("Cat(dim=1)(box_rows)", swapped).replace("maps: maps", "maps: «maps»")
+    text = text.replace("loc: boxes", "loc: kept") if "kept" in behind else text
+    found = check(tmp_path, Fault("E0503", text, "in the order of `maps`"))
+    assert (
+        found.message == "`boxes` joins 48 and 192 rows, but the anchors of `maps` are 192 and 48"
+    )
+    assert found.labels[1].text == "`boxes` joins 48 and 192 rows"
+
+
 def test_without_a_size_there_are_no_boxes(tmp_path: Path) -> None:
     text = SPEC.replace("image: [N, 3, 64, 64]", "«image»: [N, 3, H, W]")
     found = check(tmp_path, Fault("W0604", text, "[N, 3, height, width]"))
@@ -274,14 +299,15 @@ def test_a_head_that_fails_does_not_leave_the_number_of_classes_unused(tmp_path:
     ("old", "new", "label"),
     [
         ("params: {num_classes: 3}", "let: {num_classes: 3}", "no `num_classes`"),
+        ("params: {num_classes: 3}", "params: {num_classes: true}", "not a whole number"),
         ("* num_classes", "* 3", "not used"),
         ("3 * num_classes", "(9 if num_classes else 3)", "decides the structure"),
     ],
 )
 def test_the_number_of_classes_stays_open(old: str, new: str, label: str, tmp_path: Path) -> None:
     text = SPEC.replace(old, new)
-    if label == "not used":
-        text = text.replace("PerBox(num_classes)", "PerBox(3)")
+    if label in ("not used", "not a whole number"):
+        text = text.replace("* num_classes", "* 3").replace("PerBox(num_classes)", "PerBox(3)")
     (found,) = findings(tmp_path, text)
     assert found.code == "E0506"
     assert found.labels[0].text == label

@@ -11,7 +11,7 @@ STAGES = (
 params: {width: 8}
 layers:
   stage: {op: Block(width), repeat: 2}
-  block: Block(4)
+  stages: Block(4)
 modules:
   Block:
     params: {out: int}
@@ -29,7 +29,7 @@ def expecting(shapes: str) -> str:
 
 @pytest.mark.parametrize("row", ["stage", "stage.1", "stage.1.act", "stage.1.1"])
 def test_shapes_of_rows_and_modules(row: str, tmp_path: Path) -> None:
-    assert findings(tmp_path, expecting(f"{{{row}: 28, block: [4, 26, 26]}}")) == []
+    assert findings(tmp_path, expecting(f"{{{row}: 28, stages: [4, 26, 26]}}")) == []
     check(tmp_path, Fault("E0411", expecting(f"{{{row}: «29»}}"), "mend the rows"))
     check(tmp_path, Fault("E0411", expecting(f"{{{row}: «[4, 28, 28]»}}"), "[8, 28, 28]"))
 
@@ -44,6 +44,13 @@ def test_parts_are_rows_modules_and_repeated_rows(path: str, count: int, tmp_pat
 
 def test_a_path_that_is_no_tensor_is_unknown(tmp_path: Path) -> None:
     check(tmp_path, Fault("E0303", expecting("{«stage.0.cnv»: 30}"), "`stage.0.conv`"))
+
+
+def test_figures_of_a_variant_at_a_size_are_the_variants(tmp_path: Path) -> None:
+    text = STAGES.replace("3, 32, 32", "3, H, 32")
+    expected = "{at: {H: 64}, shapes: {stage: [16, 60, 28]}}"
+    variants = f"variants: {{wide: {{width: 16, expect: {expected}}}}}\n"
+    assert findings(tmp_path, text + variants, variant="wide") == []
 
 
 @pytest.mark.parametrize(("figure", "count"), [(PARAMETERS * 2, 1), (PARAMETERS, 0)])

@@ -14,6 +14,10 @@ CALLS = (
     "".join(f"  A{n}: {{layers: {{a: A{n + 1}(), b: A{n + 1}()}}}}\n" for n in range(28))
     + "  A28: {layers: {a: ReLU()}}\n"
 )
+CHAIN = (
+    "".join(f"  A{n}: {{layers: {{a: A{n + 1}()}}}}\n" for n in range(31))
+    + "  A31: {layers: {a: ReLU()}}\n"
+)
 OUTPUTS = (
     "".join(f"  A{n}: {{layers: {{a: A{n + 1}(), b: '[a, a]'}}}}\n" for n in range(28))
     + "  A28: {layers: {a: ReLU()}}\n"
@@ -32,6 +36,8 @@ EXPRESSIONS = {
     "image" + "[0]" * 600: "E0212",
     "1 if 1 else " * 150 + "1": "E0212",
     "9**9**9": "E0214",
+    "2**-65": "E0214",
+    "exp(40)": "E0214",
     "9" * 1_500: "E0214",
     "9" * 100_000: "E0212",
     "0x" + "f" * 1_500: "E0214",
@@ -39,9 +45,19 @@ EXPRESSIONS = {
     "[1] * 1000000000": "E0214",
     "'a' * 1000000000": "E0214",
     "range(1000000000)": "E0214",
+    "range(10001)": "E0214",
+    "[*range(9999), 1, 1]": "E0214",
     "[range(9000), range(9000)]": "E0214",
     "a" * 1_000_000: "E0212",
 }
+AT_THE_LIMIT = [
+    "len(range(10000)) // 1250",
+    "len([*range(9999), 1]) // 1250",
+    "2**53 // 2**50",
+    "8 * 1**64",
+    "(" * 23 + "8" + ")" * 23,
+    "8".ljust(2_000 - len("Conv2d(3, , 3)")),
+]
 
 DOCUMENTS = {
     "deep": ("[" * 1_000_000, "E0112"),
@@ -53,6 +69,7 @@ DOCUMENTS = {
     ),
     "lists": (rows("ReLU(a39)", more="let:\n  a0: [1]\n" + NESTED), "E0214"),
     "modules": (named("a: A0()", more="modules:\n" + CALLS), "E0218"),
+    "a chain of modules": (named("a: A0()", more="modules:\n" + CHAIN), "E0218"),
     "outputs": (named("a: A0()", more="modules:\n" + OUTPUTS), "E0218"),
     "repeats": (named("a: {op: A(), repeat: 10000}", more="modules:\n" + REPEATS), "E0218"),
 }
@@ -86,6 +103,12 @@ CALLED = {"super", "__init__", "Conv2d", "conv", "a", "MODEL"}
 def test_expression(expression: str, code: str, tmp_path: Path) -> None:
     found = findings(tmp_path, rows(f"Conv2d(3, {expression}, 3)"))
     assert [diagnostic.code for diagnostic in found] == [code]
+
+
+@pytest.mark.parametrize("expression", AT_THE_LIMIT, ids=lambda text: text[:20])
+def test_as_much_as_is_allowed(expression: str, tmp_path: Path) -> None:
+    assert findings(tmp_path, rows(f"Conv2d(3, {expression}, 3)")) == []
+    assert "nn.Conv2d(3, 8, " in specc.compile(tmp_path / "spec.yaml").source
 
 
 @pytest.mark.parametrize(("text", "code"), DOCUMENTS.values(), ids=DOCUMENTS)

@@ -75,10 +75,19 @@ def test_one_name_for_two_widths(tmp_path: Path) -> None:
 def test_memory_that_is_passed_on_and_overwritten(between: str, tmp_path: Path) -> None:
     rows = f"layers: {{a: 'Conv2d(_, 8, 1)', f: '{between}', r: ReLU(inplace=True)}}\n"
     assert codes(tmp_path, HEAD + rows + "outputs: {p: a, q: r}\n") == ["E0306"]
+    assert codes(tmp_path, HEAD + rows.replace(" r:", " g: Identity(), r:")) == []
+    aside = rows.replace("ReLU(inplace=True)", "ReLU(inplace=True)(a)")
+    assert codes(tmp_path, HEAD + aside + "outputs: {p: f, q: r}\n") == ["E0306"]
 
 
 @pytest.mark.parametrize(
-    ("at", "code"), [("{H: big}", "E0211"), ("{H: -5}", "E0211"), ("{H: 2, W: 2}", "E0402")]
+    ("at", "code"),
+    [
+        ("{H: big}", "E0211"),
+        ("{H: -5}", "E0211"),
+        ("{H: 1048577}", "E0211"),
+        ("{H: 2, W: 2}", "E0402"),
+    ],
 )
 def test_figures_at_sizes_that_cannot_be(at: str, code: str, tmp_path: Path) -> None:
     head = HEAD.replace("64, 64", "H, W")

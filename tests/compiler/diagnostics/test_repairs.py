@@ -13,7 +13,7 @@ REPAIRS = {
     ("ceil_mode=True", "ceil_mode=False"): (
         "-> 38",
         "idx 16: 75 -> 37, expected 38",
-        "`ceil_mode=True`",
+        "`ceil_mode=True` or `padding=1` gives 38",
     ),
     (CONV, CONV.replace(", padding=(1, 1)", "")): (
         "-> 75",
@@ -113,3 +113,10 @@ def test_rows_that_pass_on_a_shape_are_not_where_a_deviation_begins(tmp_path: Pa
     (found,) = findings(tmp_path, HEAD + "layers:\n" + "".join(f"  - {row}\n" for row in rows))
     assert found.message == "`1`: 3x16x16 -> 8x16x16, expected 9x16x16"
     assert found.rows == ("1",)
+
+
+def test_a_deviation_begins_behind_a_row_that_gives_what_is_expected(tmp_path: Path) -> None:
+    rows = ["Conv2d(3, 8, 3)", "ReLU() -> 30", "ReLU() -> 32"]
+    (found,) = findings(tmp_path, HEAD + "layers:\n" + "".join(f"  - {row}\n" for row in rows))
+    assert found.message == "idx 2: 30 -> 30, expected 32"
+    assert found.help == "mend the rows before, or write `-> 30`"

@@ -30,6 +30,6 @@ def test_document_schema(fault: Fault, tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("fault", CALL, ids=str)
 def test_call_schema(fault: Fault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     check(tmp_path, fault)
-    monkeypatch.setattr("specc.ir.apply_op.check_call", lambda *_: [])
+    monkeypatch.setattr("specc.ir.binding.check_call", lambda *_: [])
     with pytest.raises(Exception):  # noqa: B017, PT011 - whatever comes of an unchecked call
         check(tmp_path, fault)

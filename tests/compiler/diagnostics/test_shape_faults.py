@@ -25,6 +25,8 @@ FAULTS = [
         "write `image: [N, 3, 32, 32]`",
     ),
     Fault("E0410", rows("Flatten() -> «[99]»"), "`-> 3072`"),
+    Fault("E0410", rows("Flatten() -> «[3, 1024]»"), "`-> 3072`"),
+    Fault("E0410", rows("Conv2d(3, 8, (3, 1)) -> «(30, 31)»"), "`-> [8, 30, 32]`"),
     Fault("E0410", named("a: Conv2d(3, 8, 3)", "b: '[a, image] -> «30»'", "c: ReLU()(a)"), "-> 32"),
     Fault("E0406", rows("Flatten()", "«Conv2d(_, 8, 3)»"), "Reshape"),
     Fault("E0406", rows("Flatten(start_dim=«7»)"), "Reshape"),

@@ -41,6 +41,11 @@ FAULTS = {
         "pools: {for: {i: range(x.channels // 8)}, op: «MaxPool2d(1)»(x)}",
         "last: Cat(dim=1)(pools)",
     ),
+    "turns of a loop": spec(
+        "Head()(m)",
+        "pools: {for: {i: '[8, 16]'}, if: x.channels == i, op: «MaxPool2d(1)»(x)}",
+        "last: Cat(dim=1)(pools)",
+    ),
     "settings of a module": spec("Head(d=d)(image)", "one: «Conv2d(_, 4, 3, padding=d)»"),
     "op that a module is given": spec("Head(part=part)(image)", "one: «part()»"),
     "numbers of an op without weights": spec("Head()(m)", "one: «PerBox(x.channels // 4)»"),

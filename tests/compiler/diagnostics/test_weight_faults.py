@@ -94,6 +94,8 @@ def test_a_key_left_out_counts_the_others(tmp_path: Path) -> None:
 def test_a_failing_line_is_reported_once_with_its_key(tmp_path: Path) -> None:
     (found,) = findings(tmp_path, mapped("stem.{p}: a.{p}", "body.{i}.{p}: b.{i - 1}.{p}"))
     assert (found.code, found.note) == ("E0704", "for `body.0.weight`")
+    (found,) = findings(tmp_path, mapped("body.{i}.{p}: b.{i - 1}.{p}"))
+    assert found.code == "E0704", "what the map leaves out is another matter"
 
 
 def test_a_row_that_a_condition_leaves_out_may_be_spoken_of(tmp_path: Path) -> None:

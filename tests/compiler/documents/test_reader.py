@@ -8,6 +8,7 @@ import pytest
 
 from specc.documents import Findings, load, read
 from specc.documents.diagnostics import Diagnostic
+from specc.documents.reader import LARGEST
 
 
 def refused(path: str | Path) -> Diagnostic:
@@ -78,6 +79,22 @@ def test_large_file_is_not_read(tmp_path: Path) -> None:
     with path.open("wb") as file:
         file.truncate(10**11)
     assert refused(path).code == "E0103"
+
+
+def test_file_of_the_largest_size_is_read(tmp_path: Path) -> None:
+    assert len(read(write(tmp_path, b"#" * LARGEST)).text) == LARGEST
+    assert refused(write(tmp_path, b"#" * (LARGEST + 1))).code == "E0103"
+
+
+def test_file_that_grows_after_the_last_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = write(tmp_path, b"a: 1").stat()
+    path = write(tmp_path, b"#" * (LARGEST + 1))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", lambda name: small)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+        patch.setattr(os, "fstat", lambda number: small)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+        assert refused(path).code == "E0103"
 
 
 def test_binary_file(tmp_path: Path) -> None:

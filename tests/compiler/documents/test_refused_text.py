@@ -2,7 +2,7 @@
 
 import pytest
 
-from specc.documents import Findings, Source, parse
+from specc.documents import Findings, Source, parse, plain
 
 REFUSED = [
     # text, code, line, column, part of the help
@@ -57,6 +57,7 @@ AMBIGUOUS = [
     (".5e3", '`0.5e+3`, or `".5e3"`'),
     ("-.5", '`-0.5`, or `"-.5"`'),
     ("12:30", '`750`, or `"12:30"`'),
+    ("-1:30.5", '`-90.5`, or `"-1:30.5"`'),
     ("1_000", '`1000`, or `"1_000"`'),
     ("0b1", '`1`, or `"0b1"`'),
     ("-0x1F", '`-31`, or `"-0x1F"`'),
@@ -120,6 +121,10 @@ def test_all_findings_in_reading_order() -> None:
     findings = found("a: &x 1\nb: {c: yes, c: *x}\nd: !t 1\na: 'x\n")
     codes = [diagnostic.code for diagnostic in findings.diagnostics]
     assert codes == ["E0110", "E0114", "E0109", "E0110", "E0111", "E0107"]
+
+
+def test_a_merge_key_in_quotes_is_a_name() -> None:
+    assert plain(parse(Source("a.yaml", "{'<<': 1}"))) == {"<<": 1}
 
 
 def test_forty_deep_is_read() -> None:

@@ -9,8 +9,9 @@ from emitted import ROOT, run
 
 import specc
 from specc.emit.layout import Line
-from specc.emit.text import Unpacked
+from specc.emit.text import Unpacked, text
 from specc.values.expression import Attribute, Binary, Call, Literal, Name, Series, Unary
+from specc.values.parsing import parse_expression
 
 BODY = 8
 LENGTHS = [1, 5, 12, 25, 40]
@@ -73,15 +74,43 @@ class Draw:
                 )
 
 
-@pytest.mark.parametrize("seed", range(10))
-def test_statement(seed, tmp_path):
-    draw = Draw(seed)
+def as_formatted(path, statements):
     source = "class A:\n    def f(self):\n"
-    source += "".join(f"{line}\n" for _ in range(100) for line in draw.line().lines())
-    path = tmp_path / "drawn.py"
+    source += "".join(f"{line}\n" for statement in statements for line in statement.lines())
     path.write_text(source, encoding="utf-8")
     done = run("ruff", "format", "--diff", "--config", ROOT / "generated/ruff.toml", path)
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_statement(seed, tmp_path):
+    draw = Draw(seed)
+    as_formatted(tmp_path / "drawn.py", [draw.line() for _ in range(100)])
+
+
+def test_statements_that_just_fit_and_just_do_not(tmp_path):
+    long, names = Name("v" * 30), [Name("v" * length) for length in range(1, 61)]
+    values = [Call(long, (long, name)) for name in names]
+    values += [Series((long, long, name)) for name in names]
+    values += [Binary("+", Binary("-", long, long), name) for name in names]
+    as_formatted(tmp_path / "edge.py", [Line(BODY, "y = ", value) for value in values])
+
+
+def test_a_remark_stands_behind_a_statement_that_leaves_room_for_it():
+    remark, wide = "r" * 6, "x" * 90
+    assert Line(0, wide, remark=remark).lines() == [f"{wide}  # {remark}"]
+    assert Line(0, f"{wide}x", remark=remark).lines() == [f"# {remark}", f"{wide}x"]
+
+
+WRITTEN = (
+    "(a**b)**c a**b**c (-a)**b -a**b a**-b -(a+b) -(a*b) -a*b a-(b-c) a-b-c a*(b+c) a//(b//c)"
+    " a%(b*c) (a,) (a,b) [a,b] [(a,)] a.b[0:1] f(a,*b,c=1) f('x',1.5,None)"
+)
+
+
+@pytest.mark.parametrize("written", WRITTEN.split())
+def test_an_expression_is_written_as_it_was_read(written):
+    assert text(parse_expression(written)).replace(" ", "").replace('"', "'") == written
 
 
 def test_a_class_named_after_what_it_leaves_out(tmp_path):

@@ -122,6 +122,16 @@ def test_pools_pad_as_darknet_does(options: str, call: str, size: str, tmp_path:
     assert f"  pool1: {call} -> [4, {size}]\n" in made.text
 
 
+def test_a_route_takes_a_group_of_channels(tmp_path: Path) -> None:
+    """As the blocks of yolov4-tiny.cfg do; its last group begins where the others end."""
+    text = conv(8, activation="mish") + "[route]\nlayers=-1\ngroups=2\ngroup_id=1\n" + conv(4)
+    made, model = imported(text + "[route]\nlayers=-1, 1\n", tmp_path)
+    assert "  part1: Narrow(1, 4, 4) -> [4, 32, 64]\n" in made.text
+    assert "  cat3: Cat(dim=1)(conv2, part1) -> [8, 32, 64]\n" in made.text
+    assert "Mish(inplace=True)" in made.text
+    assert model.source.count(".narrow(1, 4, 4)") == 1
+
+
 def test_an_odd_side_is_rounded_up(tmp_path: Path) -> None:
     text = "[convolutional]\nfilters=4\nsize=2\nactivation=leaky\n[maxpool]\nsize=2\nstride=2\n"
     made, _ = imported(text, tmp_path)
@@ -325,6 +335,9 @@ def test_grey_images_have_no_detector(tmp_path: Path) -> None:
         (NET + "[dropout]\nprobability=1.5\n", ("E0803", 5, 13)),
         (NET + conv(4) + "[shortcut]\nactivation=linear\n", ("E0803", 11, 1)),
         (NET + conv(4) + "[route]\nlayers=-2\n", ("E0804", 12, 8)),
+        (NET + conv(4) + "[route]\nlayers=-1\ngroups=3\n", ("E0803", 13, 8)),
+        (NET + conv(4) + "[route]\nlayers=-1\ngroups=2\ngroup_id=2\n", ("E0803", 14, 10)),
+        (NET + conv(4) + "[route]\nlayers=0,-1\ngroups=2\n", ("E0803", 13, 8)),
         (NET + conv(4) + "[route]\nlayers=1\n", ("E0804", 12, 8)),
         (NET + conv(4) + conv(8) + "[shortcut]\nfrom=-2\n", ("E0804", 18, 1)),
         (NET + conv(4) + conv(8, stride=2) + "[route]\nlayers=-1,-2\n", ("E0804", 18, 1)),

@@ -145,6 +145,24 @@ def test_a_stage_that_ends_with_a_shared_row_tapped_elsewhere(spec):
     assert list(inspect.signature(agree(path).two).parameters) == ["each"]
 
 
+def test_expectations_of_a_file_hold_for_its_own_sizes(spec):
+    text = """
+        params: {side: 32}
+        inputs: {images: [N, 3, side, side]}
+        layers:
+          - Conv2d(_, 8, 3, stride=2) -> 15
+        """
+    compiled(spec(text, "body"))
+    (found,) = specc.compile(spec(text.replace("32", "64"), "larger")).diagnostics
+    assert found.code == "E0410"
+    user = """
+        inputs: {images: [N, 3, 64, 64]}
+        use: {body: body.yaml}
+        layers: {a: body(side=64)}
+        """
+    compiled(spec(user))
+
+
 def test_files_that_use_one_another(tmp_path):
     head = "specc: 1\nname: {0}\ninputs: {{x: [N, 3, 8, 8]}}\nuse: {{{1}: {1}.yaml}}\nlayers: {{a: {1}()}}\n"
     (tmp_path / "one.yaml").write_text(head.format("one", "other"))
@@ -170,3 +188,30 @@ def test_a_module_that_is_handed_over_is_the_one_that_was_named(tmp_path):
     )
     agree(tmp_path / "main.yaml")
     assert compiled(tmp_path / "main.yaml").shapes["b.b.c"] == ("N", 8, 16, 16)
+
+
+def test_a_module_of_another_file_is_a_value(spec):
+    """As an argument, in `let` and as a parameter's default, which the command line may give too."""
+    spec(BODY, "body")
+    path = spec("""
+        inputs: {images: [N, 3, 32, 32]}
+        use: {Backbone: body.yaml}
+        params: {First: Backbone.Unit, Body: Backbone}
+        let: {Second: Backbone.Unit}
+        layers:
+          given: Twice(Backbone.Unit)
+          first: First(6)
+          second: Second(5)
+          body: Body()(images)
+        outputs: [second, body]
+        modules:
+          Twice:
+            params: {Layer: module}
+            layers:
+              a: Layer(4)
+              b: Layer(5)
+        """)
+    module = agree(path)
+    assert module.given.b.get_submodule("0").in_channels == 4
+    (found,) = specc.compile(path, First="Backbone.Unt").diagnostics
+    assert (found.code, found.help) == ("E0205", "did you mean `Unit`?")

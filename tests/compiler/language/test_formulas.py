@@ -38,15 +38,47 @@ layers:
   s: Add()(h[0], h[1])
 """
 POWERS = "layers: {a: 'Conv2d(_, (w ** 2) ** 1 // w, 1)', b: 'Conv2d(_, (-2) ** 2 * w, 1)'}\n"
-SUMS = "layers: {a: 'Conv2d(_, sum([w, 8]), 1)', b: 'Conv2d(_, max([w, 8]), 1)'}\n"
-
+SUMS = "layers: {a: 'Conv2d(_, sum([w, 8]), 1)', b: 'Conv2d(_, w, 1)'}\n"
+GREATEST = "layers: {a: 'Conv2d(_, max([w, 8]), 1)', b: 'Conv2d(_, w, 1)'}\n"
+CHOICES = "layers: {a: 'Conv2d(_, w // 16 and 8 or 3, 1)', b: 'Conv2d(_, w, 1)'}\n"
 SIGNS = "layers: {a: 'Conv2d(_, -(1 - w), 1)', b: 'Conv2d(_, 40 - -(w // 3 * 2) % 5, 1)'}\n"
+ITEM_FROM_THE_END = "layers: {a: 'Conv2d(_, [w, 2 * w][-1], 1)'}\n"
+JOINED = """\
+layers:
+  csp1: CSP(w)
+  csp2: CSP(2 * w)
+modules:
+  CSP:
+    params: {width: int}
+    layers:
+      entry: Conv2d(_, width, 3, padding=1)
+      part: Narrow(1, width // 2, width // 2)
+      conv: Conv2d(_, width // 2, 3, padding=1)
+      inner: Cat()(conv, part)
+      merge: Conv2d(_, width, 1)
+      both: Cat()(entry, merge, part)
+      out: Conv2d(_, width, 1)
+"""
 LOGARITHMS = (
     "layers: {a: 'Conv2d(_, round(exp(log(w) / 2)), 1)', b: 'Conv2d(_, ceil(sqrt(w)), 1)'}\n"
 )
 
 
-@pytest.mark.parametrize("text", [LIST_OF_MAPS, ITEMS, POWERS, SUMS, SIGNS, LOGARITHMS])
+@pytest.mark.parametrize(
+    "text",
+    [
+        LIST_OF_MAPS,
+        ITEMS,
+        JOINED,
+        POWERS,
+        SUMS,
+        GREATEST,
+        CHOICES,
+        SIGNS,
+        ITEM_FROM_THE_END,
+        LOGARITHMS,
+    ],
+)
 @pytest.mark.parametrize("w", [16, 4])
 def test_the_class_is_the_spec_at_other_values(text: str, w: int, tmp_path: Path) -> None:
     """Where `w` is an argument of the class, it means there what it means in the spec."""
@@ -66,3 +98,10 @@ def test_formulas_do_not_double_with_every_call(tmp_path: Path) -> None:
     began = monotonic()
     assert specc.compile(written(tmp_path, rows + module)).ok
     assert monotonic() - began < 30
+
+
+def test_a_class_that_joins_maps_is_one_for_all_widths(tmp_path: Path) -> None:
+    source = specc.compile(written(tmp_path, JOINED)).source
+    assert "self.merge = nn.Conv2d(2 * (width // 2), width, kernel_size=1)" in source
+    assert "self.out = nn.Conv2d(2 * width + width // 2, width, kernel_size=1)" in source
+    assert source.count("class CSP") == 1

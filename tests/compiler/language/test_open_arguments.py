@@ -15,7 +15,7 @@ BEHIND_A_CONVOLUTION = {
     "a sum with a fixed width": ("Add()(a, fixed)", "Conv2d(_, 5, 1)"),
     "groups of channels": ("PixelShuffle(2)", "Conv2d(_, 5, 1)"),
 }
-OPEN = {"another convolution"}
+OPEN = {"another convolution", "a join"}
 
 
 @pytest.mark.parametrize("case", BEHIND_A_CONVOLUTION)

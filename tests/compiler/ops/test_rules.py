@@ -207,6 +207,17 @@ def test_upsample_takes_the_size_of_another_map() -> None:
     assert refusal("Upsample", (N, 256, 10, 10)).code == "E0408"
 
 
+def test_a_named_side_is_scaled_by_whole_numbers_and_their_inverses() -> None:
+    x = (N, 8, H, W)
+    assert shape_text(OPS["Upsample"](scale_factor=(3.0, 0.25)).shape(x)) == "8x3Hxfloor(W/4)"
+    assert refusal("Upsample", x, scale_factor=(0.75, 0.5)).code == "E0408"
+
+
+def test_the_batch_alone_may_be_flattened() -> None:
+    assert OPS["Flatten"](start_dim=0, end_dim=0).shape((N, 8, 4)) == (N, 8, 4)
+    assert refusal("Flatten", (N, 8, 4), start_dim=0, end_dim=1).code == "E0408"
+
+
 @pytest.mark.parametrize(
     ("code", "name", "inputs", "arguments"),
     [
@@ -223,6 +234,33 @@ def test_refusals_have_a_code(
     code: str, name: str, inputs: list[Shape], arguments: dict[str, object]
 ) -> None:
     assert refusal(name, *inputs, **arguments).code == code
+
+
+CHANNELS = {"in_channels": 3, "out_channels": 4, "kernel_size": 3}
+EDGES = [
+    ("Conv2d", CHANNELS | {"padding": 3, "padding_mode": "reflect"}, True),
+    ("Conv2d", CHANNELS | {"padding": 4, "padding_mode": "reflect"}, False),
+    ("Conv2d", CHANNELS | {"padding": 4, "padding_mode": "circular"}, True),
+    ("Conv2d", CHANNELS | {"padding": 5, "padding_mode": "circular"}, False),
+    ("ConvTranspose2d", CHANNELS | {"output_padding": 1, "dilation": 2}, True),
+    ("ConvTranspose2d", CHANNELS | {"output_padding": 2, "stride": 2}, False),
+    ("MaxPool2d", {"kernel_size": 3, "padding": 1}, True),
+    ("MaxPool2d", {"kernel_size": 3, "padding": 2}, False),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments", "is_taken"), EDGES)
+def test_what_torch_just_takes_and_just_does_not(
+    name: str, arguments: dict[str, object], is_taken: bool
+) -> None:
+    x = torch.zeros(1, 3, 4, 4)
+    layer = TORCHS[name](**arguments)
+    if is_taken:
+        assert OPS[name](**arguments).shape(tuple(x.shape)) == tuple(layer(x).shape)
+    else:
+        assert refusal(name, tuple(x.shape), **arguments).code == "E0407"
+        with pytest.raises(RuntimeError):
+            layer(x)
 
 
 def keywords(expression: Expression | None) -> dict[str, Expression]:
@@ -320,3 +358,14 @@ def test_a_printed_row_builds_what_prints_it(module: nn.Module) -> None:
     given |= {name: value for name, value, _ in row.keywords}
     made = op(**{name: evaluate(value, {}) for name, value in given.items()})
     assert repr(emitted(made)) == repr(module)
+
+
+def test_what_others_call_an_op_names_one_op_and_is_none_itself() -> None:
+    words = [word.casefold() for op in OPS.values() for word in op.elsewhere]
+    assert len(set(words)) == len(words)
+    assert not set(words) & {name.casefold() for name in OPS}
+
+
+def test_exp_is_torchs() -> None:
+    x = torch.randn(2, 3, 4, 4, dtype=torch.float64)
+    assert torch.equal(emitted(OPS["Exp"]())(x), torch.exp(x))

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from specc.documents import Report, Span
     from specc.ir.graph import Apply, Graph, Node, Row
 
-__all__ = ["check_beginnings"]
+__all__ = ["check_class_prior"]
 
 
-def check_beginnings(graph: Graph, report: Report, classes: str, loss: Span) -> None:
+def check_class_prior(graph: Graph, report: Report, classes: str, loss: Span) -> None:
     """Report layers that make the output `classes`, and whose bias no `init` sets to a prior.
 
     With scores around a half, the many anchors without an object make a loss that drowns all else:
@@ -25,13 +25,7 @@ def check_beginnings(graph: Graph, report: Report, classes: str, loss: Span) -> 
     """
     if report.errors:
         return
-    filled = {
-        apply.path
-        for instance in graph.instances()
-        for row in instance.rows
-        for apply in row.applies
-        if _is_set(apply, row)
-    }
+    filled = {apply.path for row, apply in graph.applies() if _is_set(apply, row)}
     bare = {node.span.start: node for node in _makers(graph, classes) if node.owner not in filled}
     for node in bare.values():
         message = f"`{node.path}` makes class scores that begin around a half"
