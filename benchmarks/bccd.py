@@ -60,7 +60,7 @@ def main() -> None:
         "spread": [min(scores), max(scores)],
         "seeds": results,
         "recipe": list(RECIPE),
-        "command": "python benchmarks/bccd.py --data BCCD_Dataset/BCCD",
+        "command": f"python benchmarks/bccd.py --data BCCD_Dataset/BCCD --out {options.out}",
         "date": datetime.now(UTC).date().isoformat(),
         "commit": _commit(),
         "machine": f"{platform.machine()}, {torch.get_num_threads()} threads, no GPU",

@@ -1,4 +1,4 @@
-"""Anchors: the boxes that a detector starts from, one set for all pictures of a size."""
+"""Anchors: the boxes that a detector starts from, the same for all pictures of a size."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,8 +1,8 @@
-"""The runtime from Python: train, score, find, measure. The commands are these functions.
+"""The runtime from Python: train, score, predict, measure. The commands call these functions.
 
 A model is named as on the command line: a generated file, or `SPEC.yaml` or `SPEC.yaml:variant`, which
-the compiler then makes one of. Options of training are a `specc_runtime.recipe.Recipe`. All functions
-use the GPU if there is one, and say what they do on standard error.
+is compiled first. Training options are a `specc_runtime.recipe.Recipe`. All functions
+use the GPU if there is one, and print messages on standard error.
 """
 
 import shutil
@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from specc_runtime import distributed, inference, lr_find, model, weights
+from specc_runtime import distributed, inference, lr_find, model
 from specc_runtime import predict as prediction
 from specc_runtime.batch_size import settled
 from specc_runtime.bench import measure
@@ -32,6 +32,7 @@ from specc_runtime.recipe import Recipe
 from specc_runtime.run import Run
 from specc_runtime.session import Job, start
 from specc_runtime.weights import WeightsError
+from specc_runtime.weights import read as read_weights
 
 DEFAULT = Recipe()
 
@@ -48,8 +49,8 @@ def train(
 ) -> Run:
     """Train a model on a split of a data set, scoring it on another; the run's folder is `output`.
 
-    `weights` is a safetensors file to start from. What is raised is what `specc train` prints;
-    a signal that stopped the run comes as `KeyboardInterrupt` or `SystemExit`.
+    `weights` is a safetensors file to start from. Raises what `specc train` prints as errors; a signal
+    that stopped the run is raised as `KeyboardInterrupt` or `SystemExit`.
     """
     spec = Path(str(name).partition(":")[0])
     is_spec = spec.suffix == ".yaml"
@@ -71,9 +72,9 @@ def train(
 
 
 def resume(run: str | Path, options: Sequence[str] = (), data: str | Path | None = None) -> Run:
-    """Go on with the run in a folder; options are `name=value` of its recipe, as `epochs=200`.
+    """Continue the run in a folder; options change its recipe, such as `epochs=200`.
 
-    `data` is where its data set has moved to, if it has.
+    `data` is the new place of a data set that has moved.
     """
     return _finish(Job.of_run(Path(run), options, Path(data) if data else None))
 
@@ -88,16 +89,17 @@ def evaluate(
     batch: int = 32,
     workers: int = 4,
 ) -> dict[str, Any]:
-    """Score a model on a split: `map50`, `per_class`, and of `metric` coco `map`.
+    """Score a model on a split: `map50`, `per_class`, and with `metric="coco"` `map`.
 
-    Without weights it is scored as it is before training. Of several processes that `torchrun`
-    started, each looks at its share of the images, and all get the scores.
+    Without weights the untrained model is scored. Of several processes that `torchrun` started, each
+    evaluates its share of the images, and all get the scores.
     """
     with distributed.joined():
         dataset = open_dataset(Path(data), split)
+        dataset.require_objects()
         detector, _ = trained(emitted(name), Path(weights) if weights else None, dataset.classes)
         scores = inference.evaluate(detector, dataset, metric, batch=batch, workers=workers)
-        if distributed.leads() and dataset.report.bad:
+        if distributed.is_main() and dataset.report.bad:
             Lines().say(dataset.report.table())
         return scores
 
@@ -129,14 +131,15 @@ def find_rate(
     high: float = 1.0,
     steps: int = 100,
 ) -> RangeTest:
-    """The range test of the learning rate: see `specc_runtime.lr_find`. No run is left behind."""
+    """Run the learning rate range test of `specc_runtime.lr_find`; no run is left behind."""
     made = emitted(name)
     dataset = open_dataset(Path(data), split, cache_bytes=recipe.cache * 2**20)
+    dataset.require_objects()
     recipe = settled(recipe, made, dataset)
     torch.manual_seed(recipe.seed)  # pyright: ignore[reportUnknownMemberType]
     detector = made.build(len(dataset.classes))
     if weights:
-        _begin_with(detector, Path(weights))
+        detector.load_fitting(read_weights(Path(weights)))
     given = batches(dataset, detector.input.size, recipe, train=True)
     return lr_find.range_test(detector.to(choose()), given, recipe, low=low, high=high, steps=steps)
 
@@ -165,9 +168,9 @@ def bench(
 
 
 def generated(name: str | Path, folder: Path) -> Path:
-    """The generated file: the one named, or the one that the compiler makes of the spec named.
+    """The generated file that is named, or else the one compiled in `folder` from the spec named.
 
-    It is made in `folder`. Raises `ContractError`; what is wrong with the spec is printed.
+    Raises `ContractError`; the compiler prints what is wrong with the spec.
     """
     if not str(name).partition(":")[0].endswith(".yaml"):
         return Path(name)
@@ -189,14 +192,14 @@ def emitted(name: str | Path) -> Emitted:
 def trained(
     made: Emitted, path: Path | None, classes: tuple[str, ...]
 ) -> tuple[Detector, tuple[str, ...]]:
-    """A detector ready to run, untrained if there are no weights, and the names of its classes.
+    """A detector ready to run, untrained without weights, and the names of its classes.
 
     Raises `specc_runtime.weights.WeightsError`.
     """
     if path is None:
         torch.manual_seed(0)  # pyright: ignore[reportUnknownMemberType]
         return made.build(len(classes)).to(choose()).eval(), classes
-    found = weights.read(path)
+    found = read_weights(path)
     if classes and found.classes and classes != found.classes:
         raise WeightsError(
             f"{path}: trained on {', '.join(found.classes)}; the data set has {', '.join(classes)}"
@@ -205,22 +208,12 @@ def trained(
     numbered = tuple(f"class {i}" for i in range(count - made.background))
     names = found.classes or classes or numbered
     detector = made.build(len(names))
-    weights.load(detector.network, found)
-    if found.preprocess is not None:
-        detector.expect(found.preprocess)
+    detector.load(found)
     return detector.to(choose()).eval(), names
 
 
-def _begin_with(detector: Detector, path: Path) -> None:
-    """Take what fits of some weights, and their input."""
-    found = weights.read(path)
-    weights.load_fitting(detector.network, found)
-    if found.preprocess is not None:
-        detector.expect(found.preprocess)
-
-
 def _expanded(name: str | Path, folder: Path) -> Path:
-    """A spec with all that it uses written out; what is doubtful in it has been said before."""
+    """The spec as `specc expand` prints it; its warnings have been printed by the build."""
     path = folder / "expanded.yaml"
     expand = [sys.executable, "-m", "specc", "expand", str(name)]
     with path.open("w", encoding="utf-8") as file:
@@ -230,7 +223,7 @@ def _expanded(name: str | Path, folder: Path) -> Path:
 
 
 def _finish(job: Job) -> Run:
-    """Do a job to its end; a signal that stopped it goes on to whoever called."""
+    """Do a job to its end; raise a signal that stopped it."""
     code = start(job)
     if code == 128 + signal.SIGINT:
         raise KeyboardInterrupt

@@ -1,8 +1,8 @@
 """The `batch` of a recipe that says `auto`: as many images as a step has memory for.
 
-On a GPU that is measured by steps of training, with a tenth of the memory left over. On a CPU, where
-more images a step gain little, it is the greatest power of two up to 32 for which what a backward pass
-needs takes up to a quarter of the memory. An epoch keeps at least eight steps on either. Of several
+On a GPU this is measured by training steps that leave a tenth of the memory free. On a CPU, where
+larger batches gain little, it is the largest power of two up to 32 whose saved activations take
+at most a quarter of the memory. On either an epoch keeps at least eight steps. Of several
 ranks, the one with the least room decides for all. The learning rate is not changed.
 """
 
@@ -17,20 +17,20 @@ from torch import Tensor
 from specc_runtime.data import Batch, Dataset
 from specc_runtime.detector import Detector
 from specc_runtime.device import choose, peak_memory
-from specc_runtime.distributed import gathered, world
+from specc_runtime.distributed import all_gather, world_size
 from specc_runtime.model import Emitted
 from specc_runtime.recipe import AUTO, Recipe
 from specc_runtime.step import OutOfMemory, Stepper
 
 LEAST_STEPS = 8
-"""Of an epoch."""
+"""Steps that an epoch keeps."""
 MOST_ON_CPU = 32
 SHARE_OF_CPU, SHARE_OF_GPU = 0.25, 0.9
-"""Of the memory, that a batch may take."""
+"""Fraction of the memory that a batch may take."""
 
 
 def settled(recipe: Recipe, emitted: Emitted, dataset: Dataset) -> Recipe:
-    """The recipe with a number for a `batch` that says `auto`.
+    """The recipe with `auto` replaced by a number if its `batch` says so.
 
     Raises `specc_runtime.step.OutOfMemory` if not even one image fits.
     """
@@ -38,31 +38,32 @@ def settled(recipe: Recipe, emitted: Emitted, dataset: Dataset) -> Recipe:
         return recipe
     detector = emitted.build(len(dataset.classes)).to(choose())
     room = recipe.max_boxes or max(1, dataset.most_boxes)
-    share = decide(detector, recipe, len(dataset) // world(), room)
-    return replace(recipe, batch=share * world())
+    share = decide(detector, recipe, len(dataset) // world_size(), room)
+    return replace(recipe, batch=share * world_size())
 
 
 def decide(detector: Detector, recipe: Recipe, images: int, max_boxes: int) -> int:
-    """Images a step of each rank, to train on `images` images with up to `max_boxes` objects each.
+    """Images per step and rank, to train on `images` images with up to `max_boxes` objects each.
 
-    The detector is spent. Raises `specc_runtime.step.OutOfMemory` if not even one image fits.
+    This changes the detector's weights. Raises `specc_runtime.step.OutOfMemory` if not even one image
+    fits.
     """
     most = max(1, images // LEAST_STEPS)
     if detector.anchors.device.type == "cpu":
-        memory = min(gathered(host_memory())) // world()
+        memory = min(all_gather(host_memory())) // world_size()
         room = int(SHARE_OF_CPU * memory / bytes_per_image(detector, recipe, max_boxes))
         return 1 << (max(1, min(most, MOST_ON_CPU, room)).bit_length() - 1)
-    found = greatest(_Trial(detector, recipe, max_boxes), most)
+    found = largest_fitting(_Trial(detector, recipe, max_boxes), most)
     if not found:
         raise OutOfMemory("out of memory with one image at a time: choose a smaller input")
     return found
 
 
-def greatest(fits: Callable[[int], bool], most: int) -> int:
-    """The greatest number up to `most` that fits, or less by an eighth; 0 if 1 does not.
+def largest_fitting(fits: Callable[[int], bool], most: int) -> int:
+    """The largest number up to `most` that fits, to within an eighth; 0 if 1 does not fit.
 
-    The number is doubled until it does not fit, then the gap is halved. What fits has to fit for
-    all less.
+    The number is doubled until it does not fit, then the gap is halved. If a number fits, all smaller
+    ones must.
     """
     if not fits(1):
         return 0
@@ -82,9 +83,9 @@ def greatest(fits: Callable[[int], bool], most: int) -> int:
 
 
 def bytes_per_image(detector: Detector, recipe: Recipe, max_boxes: int) -> int:
-    """Memory that a step keeps for its backward pass, by an image of two.
+    """Bytes per image that a step of two images saves for its backward pass.
 
-    Of weights nothing is counted, of what several ops keep each storage once.
+    Weights are not counted, and a storage that several ops save is counted once.
     """
     kept: dict[int, int] = {p.untyped_storage().data_ptr(): 0 for p in detector.parameters()}
 
@@ -116,7 +117,7 @@ def host_memory() -> int:
 
 
 class _Trial:
-    """Whether a step with so many images fits into the memory of a GPU, of each rank's."""
+    """Whether a step with this many images fits into the memory of every rank's GPU."""
 
     def __init__(self, detector: Detector, recipe: Recipe, max_boxes: int) -> None:
         self._stepper = Stepper(detector, replace(recipe, compile="never"), say=lambda _: None)
@@ -136,11 +137,11 @@ class _Trial:
         else:
             fits = stepper.parts == parts and peak_memory(device) <= room
         stepper.parts = parts
-        return all(gathered(fits))
+        return all(all_gather(fits))
 
 
 def _batch(detector: Detector, images: int, max_boxes: int) -> Batch:
-    """Noise, with as many objects as there may be: what a step needs does not depend on pictures."""
+    """Noise, with the most objects allowed: the memory of a step does not depend on the pictures."""
     height, width = detector.input.size
     centre = torch.tensor([width / 4, height / 4, width / 2, height / 2])
     return Batch(

@@ -1,8 +1,8 @@
 """Boxes: overlap, clipping, and the offsets that a network learns.
 
 A box is (x1, y1, x2, y2) in pixels of the network input, its last corner excluded, so that its
-width is x2 - x1. An anchor is a box too; behind its four numbers may be four more, the box of the
-cell that it stands in, of which only what is made for cells takes notice.
+width is x2 - x1. An anchor is a box too; its four numbers may be followed by four more, the box of its
+cell, which only the coders and matchers for cells read.
 """
 
 from abc import ABC, abstractmethod
@@ -23,7 +23,7 @@ def area(boxes: Tensor) -> Tensor:
 def iou(first: Tensor, second: Tensor) -> Tensor:
     """Intersection over union of all pairs: (..., N, 4), (..., M, 4) -> (..., N, M); no gradient.
 
-    Two boxes without area overlap by 0.
+    The IoU of two boxes without area is 0.
     """
     x1, y1, x2, y2 = columns(first)[..., None].unbind()  # (..., N, 1)
     u1, v1, u2, v2 = columns(second)[..., None, :].unbind()  # (..., 1, M)
@@ -37,16 +37,16 @@ def iou(first: Tensor, second: Tensor) -> Tensor:
 
 
 def columns(boxes: Tensor) -> Tensor:
-    """The four numbers (4, ...) of boxes (..., 4), each laid out beside that of the next box.
+    """The coordinates (4, ...) of boxes (..., 4), each contiguous over the boxes.
 
-    Pairs of boxes are compared many at a time where their numbers lie side by side in memory. It is
-    `stack` that lays them out: of a copy, a compiler for the CPU reads the original.
+    So laid out, a CPU compares many boxes with one instruction. It takes `stack`: a compiler for the CPU
+    would bypass a copy and read the original.
     """
     return torch.stack(boxes[..., :4].unbind(dim=-1))
 
 
 def clip(boxes: Tensor, size: tuple[int, int]) -> Tensor:
-    """Move corners that lie outside a picture of `size` (height, width) to its edge."""
+    """Clip boxes to a picture of `size` (height, width)."""
     height, width = size
     x = boxes[..., 0::2].clamp(0, width)
     y = boxes[..., 1::2].clamp(0, height)
@@ -65,15 +65,15 @@ def from_centres(centres: Tensor, sizes: Tensor) -> Tensor:
 
 
 def cells_of(anchors: Tensor) -> Tensor:
-    """Boxes (A, 4) of the cells of anchors (A, 8)."""
+    """The cells (A, 4) of anchors (A, 8), as boxes."""
     return anchors[..., 4:]
 
 
 class _Coder(ABC):
-    """Offsets in two steps, so that a loss takes the first once an object, not once an anchor."""
+    """Encodes boxes in two steps, so that the first is done once per object, not once per anchor."""
 
     def measures(self, boxes: Tensor) -> Tensor:
-        """What offsets have to know (..., 4) of boxes (..., 4): here, their corners."""
+        """What `offsets` needs (..., 4) of boxes (..., 4): by default, the corners."""
         return boxes
 
     @abstractmethod

@@ -1,14 +1,12 @@
 """Checkpoints: whole or absent, whatever happens while one is written.
 
 A checkpoint is a folder `step-00001200` with safetensors files, `state.json`, and a manifest of their
-SHA-256 sums. It is written under another name, flushed to the disk, and renamed: the rename is
-the moment from which it exists; before it is removed, it is renamed again. The last two are kept, so that a damaged one costs one interval.
-Nothing in it is a pickle, hence nothing in it can run.
+SHA-256 sums. It is written under another name, flushed to disk, and renamed: from then on it exists. It
+is renamed again before it is removed. The last two are kept, so a damaged one costs one interval.
+Nothing in it is a pickle, so nothing in it can run.
 """
 
-import hashlib
 import json
-import os
 import shutil
 import warnings
 from collections.abc import Mapping
@@ -19,6 +17,7 @@ from typing import Any
 from torch import Tensor
 
 from specc_runtime import tensorfile
+from specc_runtime.files import flush, sha256
 from specc_runtime.tensorfile import TensorFileError
 
 KEEP = 2
@@ -34,7 +33,7 @@ _NOT_ONE = (
     TypeError,
     ValueError,
 )
-"""What comes of reading something that is no checkpoint."""
+"""What reading something else than a checkpoint may raise."""
 
 
 class CheckpointError(Exception):
@@ -51,11 +50,11 @@ class Checkpoint:
 
 
 def save(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Write a checkpoint into `folder` and keep that and the one before it.
+    """Write a checkpoint into `folder`, and keep it and the one before it.
 
-    Later ones go too: they belong to a run that was given up when this one resumed before them. Of
-    two of the same step there is always one whole: the one before is put aside until this one has
-    its name. Raises `OSError`, and then leaves what there was as it was.
+    Later checkpoints are removed too: a run that went back to an earlier one has abandoned them. An old
+    checkpoint of the same step is set aside until the new one has its name, so that one of them is always
+    whole. Raises `OSError`; the folder's checkpoints are then as they were.
     """
     final = folder / f"step-{checkpoint.step:08d}"
     partial = folder / f".{final.name}.partial"
@@ -121,18 +120,3 @@ def load_last(folder: Path) -> Checkpoint:
 def _all(folder: Path) -> list[Path]:
     """The checkpoints of `folder`, last first."""
     return sorted(folder.glob("step-*"), reverse=True)
-
-
-def sha256(file: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    with file.open("rb") as data:
-        return hashlib.file_digest(data, "sha256").hexdigest()
-
-
-def flush(path: Path) -> None:
-    """Have the disk hold what was written to a file, or the names in a folder."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,7 +1,7 @@
 """The runtime's commands: each takes its arguments and returns an exit code.
 
-0 fine, 1 something is wrong and has been said, 2 wrong usage, 130 or 143 stopped by a signal.
-`specc` mounts them as its own (`specc train`), `python3 -m specc_runtime` has them alone.
+0 for success, 1 for an error, which has been printed, 2 for wrong usage, 130 or 143 for a signal.
+`specc` offers them as its own (`specc train`), `python3 -m specc_runtime` without the compiler's.
 """
 
 import json
@@ -16,26 +16,26 @@ from specc_runtime.bench.measure import MODES
 from specc_runtime.bench.table import table
 from specc_runtime.command import command, parser_of, with_options
 from specc_runtime.evaluation import METRICS
-from specc_runtime.options import at_least, part
+from specc_runtime.options import at_least, fraction
 from specc_runtime.recipe import Recipe
 from specc_runtime.report import write_report
 from specc_runtime.verify import output_shapes
+
+MODEL = "generated file, or SPEC.yaml[:variant]"
 
 
 @command
 def train(argv: Sequence[str]) -> int:
     """Train a generated detector, or a spec."""
     parser = parser_of("train", train)
-    parser.epilog = f"recipe options:\n{recipe.describe()}"
-    parser.add_argument("model", nargs="?", type=str, help="generated file, or SPEC.yaml[:variant]")
+    parser.add_argument("model", nargs="?", help=MODEL)
     parser.add_argument("--data", type=Path, help="folder of the data set, or its data.yaml")
     parser.add_argument("--split", default="train", help="split to train on")
     parser.add_argument("--val-split", default="val", help="split to score on; `none` for none")
     parser.add_argument("--recipe", help="YAML file of options, or a name: see `recipes`")
     parser.add_argument("-o", "--output", type=Path, help="folder of the run: runs/MODEL")
     parser.add_argument("--weights", type=Path, help="safetensors file to start from")
-    parser.add_argument("--resume", type=Path, metavar="RUN", help="run to go on with")
-    parser.add_argument("options", nargs="*", metavar="name=value", help="recipe options")
+    parser.add_argument("--resume", type=Path, metavar="RUN", help="run to continue")
     args = with_options(parser, argv)
     if args.model and "=" in args.model and not args.model.endswith((".py", ".yaml")):
         args.options.insert(0, args.model)
@@ -68,7 +68,7 @@ def train(argv: Sequence[str]) -> int:
 
 @command
 def reproduce(argv: Sequence[str]) -> int:
-    """Train again what a run's folder records, and compare; 1 if anything differs."""
+    """Repeat the training that a run's folder records, and compare; 1 if anything differs."""
     parser = parser_of("reproduce", reproduce)
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
     parser.add_argument("-o", "--output", type=Path, help="folder of the new run: RUN-again")
@@ -83,9 +83,9 @@ def reproduce(argv: Sequence[str]) -> int:
 
 @command
 def evaluate(argv: Sequence[str]) -> int:
-    """Score a detector on a split of a data set; without weights, as it is before training."""
+    """Score a detector on a split of a data set; without weights, an untrained one."""
     parser = parser_of("eval", evaluate)
-    parser.add_argument("model", help="generated file, or SPEC.yaml[:variant]")
+    parser.add_argument("model", help=MODEL)
     parser.add_argument("--weights", type=Path, help="safetensors file")
     parser.add_argument(
         "--data", type=Path, required=True, help="folder of the data set, or its data.yaml"
@@ -106,20 +106,20 @@ def evaluate(argv: Sequence[str]) -> int:
             batch=args.batch,
             workers=args.workers,
         )
-        if distributed.leads():
+        if distributed.is_main():
             _print_scores(scores, as_json=args.json)
     return 0
 
 
 @command
 def predict(argv: Sequence[str]) -> int:
-    """Find objects on pictures, videos and folders: draws them, and writes detections.json."""
+    """Find objects on pictures, videos and folders: draw them, and write detections.json."""
     parser = parser_of("predict", predict)
-    parser.add_argument("model", help="generated file, or SPEC.yaml[:variant]")
+    parser.add_argument("model", help=MODEL)
     parser.add_argument("sources", nargs="+", type=Path, help="pictures, videos, folders of them")
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the results")
-    parser.add_argument("--score", type=part, default=0.5, help="least score to show")
+    parser.add_argument("--score", type=fraction, default=0.5, help="lowest score to show")
     parser.add_argument(
         "--coco",
         type=Path,
@@ -161,10 +161,9 @@ def recipes(argv: Sequence[str]) -> int:
 
 @command
 def lr_find(argv: Sequence[str]) -> int:
-    """Find a learning rate: train for some steps while it rises, and watch the loss."""
+    """Find a learning rate: train for some steps at rising rates, and watch the loss."""
     parser = parser_of("lr-find", lr_find)
-    parser.epilog = f"recipe options:\n{recipe.describe()}"
-    parser.add_argument("model", help="generated file, or SPEC.yaml[:variant]")
+    parser.add_argument("model", help=MODEL)
     parser.add_argument(
         "--data", type=Path, required=True, help="folder of the data set, or its data.yaml"
     )
@@ -176,7 +175,6 @@ def lr_find(argv: Sequence[str]) -> int:
     parser.add_argument("--steps", type=at_least(2), default=100, help="at most")
     parser.add_argument("--html", type=Path, help="page with a chart to write")
     parser.add_argument("--json", type=Path, help="file of all steps to write")
-    parser.add_argument("options", nargs="*", metavar="name=value", help="recipe options")
     args = with_options(parser, argv)
     if not 0 < args.low < args.high:
         parser.error("--low and --high are rates, the second greater")
@@ -212,7 +210,7 @@ def synth(argv: Sequence[str]) -> int:
 
 @command
 def report(argv: Sequence[str]) -> int:
-    """Write a run's report.html: its course, what it finds, and how the spec fits the data."""
+    """Write a run's report.html: its curves, what it detects, and how the spec fits the data."""
     parser = parser_of("report", report)
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
     parser.add_argument("--data", type=Path, help="where the data set has moved to")
@@ -223,10 +221,9 @@ def report(argv: Sequence[str]) -> int:
 
 @command
 def bench(argv: Sequence[str]) -> int:
-    """Measure how fast a detector trains, finds objects, is fed or is scored."""
+    """Measure how fast a detector trains, detects, is fed with data or is scored."""
     parser = parser_of("bench", bench)
-    parser.epilog = f"recipe options:\n{recipe.describe()}"
-    parser.add_argument("model", help="generated file, or SPEC.yaml[:variant]")
+    parser.add_argument("model", help=MODEL)
     modes = parser.add_mutually_exclusive_group()
     for mode, purpose in MODES.items():
         modes.add_argument(
@@ -245,7 +242,6 @@ def bench(argv: Sequence[str]) -> int:
         "--vs", choices=["torchvision"], help="take turns with torchvision's detector, or loader"
     )
     parser.add_argument("--out", type=Path, help="JSON file of the figures")
-    parser.add_argument("options", nargs="*", metavar="name=value", help="recipe options")
     args = with_options(parser, argv)
     options = args.options + ([f"batch={args.batch}"] if args.batch is not None else [])
     figures = api.bench(
@@ -265,7 +261,7 @@ def bench(argv: Sequence[str]) -> int:
 
 @command
 def verify(argv: Sequence[str]) -> int:
-    """Print the shapes of what each module of a generated file returns, as JSON."""
+    """Print the output shapes of each module of a generated file, as JSON."""
     parser = parser_of("verify", verify)
     parser.add_argument("model", type=Path, help="generated file")
     parser.add_argument(
@@ -291,13 +287,13 @@ COMMANDS = {
     "verify": verify,
 }
 OF_MANY = ("train", "eval", "reproduce")
-"""The commands in which the processes that `torchrun` starts work together."""
+"""The commands that several processes started by `torchrun` run together."""
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the command that the first argument names."""
     if argv and argv[0] in COMMANDS:
-        if argv[0] not in OF_MANY and distributed.launched() > 1:
+        if argv[0] not in OF_MANY and distributed.launched_processes() > 1:
             print(f"error: `{argv[0]}` is for one process: leave torchrun out", file=sys.stderr)
             return 2
         return COMMANDS[argv[0]](argv[1:])
@@ -318,7 +314,7 @@ def _print_scores(scores: dict[str, Any], *, as_json: bool) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write what took minutes to find out, also where the folder is not there yet."""
+    """Write a file, and its folder if it is missing: the results took minutes to compute."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
 
@@ -328,5 +324,5 @@ def _sides(text: str) -> list[int]:
 
 
 def _recipe(name: str | None, options: Sequence[str]) -> Recipe:
-    """The recipe of a file or of specc, with options changed. Raises `Findings`."""
+    """The recipe of that file or name, or the default one, with options changed. Raises `Findings`."""
     return recipe.read(recipe.find(name) if name else None, options)

@@ -21,11 +21,11 @@ from specc_runtime.drawing import contact_sheet, draw_detections, save_image
 from specc_runtime.options import at_least
 
 Build = Callable[[str, int], Detector]
-"""The detector of a generated file or a spec, for a number of classes."""
+"""Builds the detector of a generated file or a spec for a number of classes."""
 
 
 def run(argv: Sequence[str], doc: str | None, build: Build) -> int:
-    """Run the subcommand that the arguments name; its exit code."""
+    """Run the subcommand that the arguments name; return its exit code."""
     parser = argparse.ArgumentParser(prog="specc data", description=doc)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, (function, add_arguments) in _COMMANDS.items():
@@ -45,7 +45,7 @@ def _synth(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
-    """Look through all annotations and images, and count what is wrong."""
+    """Check all annotations and images, and count what is wrong."""
     splits = check(locate(args.data))
     refusals = {name: split.refusal for name, split in splits.items()}
     if args.format == "json":
@@ -61,7 +61,7 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _stats(args: argparse.Namespace) -> int:
-    """Count objects by class and size; with --model, those that a default box fits."""
+    """Count objects by class and size and, with --model, those that a default box fits."""
     splits = read_splits(locate(args.data), splits=tuple(args.split))
     found = {name: statistics(s.classes, s.annotations) for name, s in splits.items()}
     if args.model:
@@ -80,7 +80,7 @@ def _stats(args: argparse.Namespace) -> int:
 
 
 def _convert(args: argparse.Namespace) -> int:
-    """Write a data set anew in another format, its images with it."""
+    """Write a data set, with its images, in another format."""
     splits = read_splits(locate(args.data), splits=tuple(args.split))
     for name, split in splits.items():
         if split.refusal:
@@ -92,7 +92,7 @@ def _convert(args: argparse.Namespace) -> int:
 
 
 def _view(args: argparse.Namespace) -> int:
-    """Draw a sheet of annotated pictures, evenly chosen from a split."""
+    """Draw a sheet of evenly chosen pictures of a split with their annotations."""
     split = read_splits(locate(args.data), splits=(args.split,))[args.split]
     count: int = min(args.images, len(split.annotations))
     if count == 0:
@@ -167,7 +167,7 @@ _COMMANDS = {
 
 
 def _stats_table(name: str, found: dict[str, Any]) -> str:
-    """The statistics of a split for people."""
+    """The statistics of a split as text."""
     sizes = ", ".join(f"{count:,} {size}" for size, count in found["sizes"].items())
     common = ", ".join(f"{size} ({count:,})" for size, count in found["image_sizes"].items())
     fits = found.get("coverage")

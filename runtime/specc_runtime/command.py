@@ -1,4 +1,4 @@
-"""What a command is: a function of arguments that says what went wrong and returns an exit code."""
+"""Commands: functions that take arguments, print errors and return an exit code."""
 
 import argparse
 import functools
@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from specc.documents import Findings, render_text
+from specc_runtime import recipe
 from specc_runtime.bench.measure import BenchError
 from specc_runtime.checkpoint import CheckpointError
 from specc_runtime.contract import ContractError
@@ -44,11 +45,11 @@ FAULTS = (
     OSError,
     torch.OutOfMemoryError,
 )
-"""What a user can mend: said in a line, without a traceback."""
+"""Errors that a user can mend: printed in a line, without a traceback."""
 
 
 def command(function: Command) -> Command:
-    """Make a function of arguments a command: what it raises becomes a message and a code."""
+    """Make a function a command: its exceptions become a message and an exit code."""
 
     @functools.wraps(function)
     def run(argv: Sequence[str]) -> int:
@@ -68,7 +69,7 @@ def command(function: Command) -> Command:
 
 
 def parser_of(name: str, function: Command) -> argparse.ArgumentParser:
-    """A command's parser, which says of it what its docstring says."""
+    """A command's parser, described by the function's docstring."""
     return argparse.ArgumentParser(
         prog=f"specc {name}",
         description=function.__doc__,
@@ -77,7 +78,9 @@ def parser_of(name: str, function: Command) -> argparse.ArgumentParser:
 
 
 def with_options(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Namespace:
-    """Arguments of a command that takes `name=value` as well, in any order."""
+    """Parse the arguments of a command that also takes recipe options, `name=value`, in any order."""
+    parser.epilog = f"recipe options:\n{recipe.describe()}"
+    parser.add_argument("options", nargs="*", metavar="name=value", help="recipe options")
     args, unknown = parser.parse_known_intermixed_args(argv)
     if unknown:
         parser.error(
@@ -87,7 +90,7 @@ def with_options(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argpar
 
 
 def _reason(error: Exception) -> str:
-    """What an error says, and of a file that the system refuses, which file it is."""
+    """The message of an error, with the file's name if the system refused one."""
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{error.filename}: {error.strerror[0].lower()}{error.strerror[1:]}"
     return str(error)

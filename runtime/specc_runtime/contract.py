@@ -2,7 +2,7 @@
 
 Each part of the literal names a component by its `kind`, and the component is a frozen dataclass
 whose fields are the literal's other keys. So the options of a component, their meaning and the code
-that uses them stand in one place, and a key that nothing reads is an error here.
+that uses them are in one place, and a key that nothing reads is an error.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class ContractError(Exception):
-    """The generated file is not what this runtime can run; the message says which part and why."""
+    """This runtime cannot run the generated file; the message says which part and why."""
 
 
 @dataclass(frozen=True)
@@ -46,15 +46,15 @@ class Input:
 
     @property
     def preprocess(self) -> dict[str, Any]:
-        """All but the size: what weights are trained on, whatever the network they are in."""
+        """All settings but the size: those that weights are trained with."""
         return {name: value for name, value in asdict(self).items() if name != "size"}
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """Names of the module's outputs: those that the loss reads.
+    """Names of the module's outputs that the loss reads.
 
-    Box offsets (N, A, 4), of a second stage (N, R, 4 * C); class logits (N, A, C); and center-ness or
+    Box offsets (N, A, 4), or (N, R, 4 * C) of a second stage; class logits (N, A, C); and center-ness or
     objectness logits (N, A, 1).
     """
 
@@ -64,7 +64,7 @@ class Outputs:
     objectness: str | None = None
 
     def name(self, key: str, reader: object) -> str:
-        """The output that a loss reads under a key. Raises `ContractError` where there is none."""
+        """The name of the output that a loss reads under a key. Raises `ContractError` if none is given."""
         name: str | None = getattr(self, key)
         if name is None:
             raise ContractError(
@@ -89,22 +89,22 @@ def component(kinds: Mapping[str, type[T]], literal: Any, where: str) -> T:
 
 
 def record(cls: type[T], literal: Any, where: str) -> T:
-    """Build a part of the literal that has one shape only, hence no `kind`."""
+    """Build a part of the literal that has only one kind, and so no `kind`."""
     return _construct(cls, _mapping(literal, where), where)
 
 
-def freeze(value: Any) -> Any:
-    """Return the value with its lists made tuples, at every depth of lists and mappings."""
+def lists_to_tuples(value: Any) -> Any:
+    """The value with all lists in it, at any depth of lists and mappings, turned into tuples."""
     if isinstance(value, dict):
         entries = cast(dict[str, Any], value).items()
-        return {name: freeze(item) for name, item in entries}
+        return {name: lists_to_tuples(item) for name, item in entries}
     if isinstance(value, (list, tuple)):
-        return tuple(freeze(item) for item in cast(Sequence[Any], value))
+        return tuple(lists_to_tuples(item) for item in cast(Sequence[Any], value))
     return value
 
 
 def _are_numbers(values: Any, count: int) -> bool:
-    """Whether these are so many numbers, of a size that a pixel's value may have."""
+    """Whether this is a tuple of `count` numbers of a magnitude that pixel values can have."""
     if not isinstance(values, tuple) or len(cast(tuple[Any, ...], values)) != count:
         return False
     found = cast(tuple[Any, ...], values)
@@ -127,4 +127,4 @@ def _construct(cls: type[T], keys: dict[str, Any], where: str) -> T:
         )
     if missing:
         raise ContractError(f"DETECTOR: {where} lacks {', '.join(missing)} for {cls.__name__}")
-    return cls(**{name: freeze(value) for name, value in keys.items()})
+    return cls(**{name: lists_to_tuples(value) for name, value in keys.items()})

@@ -1,9 +1,9 @@
-"""Weights in Darknet's files: float32 numbers without names, layer after layer.
+"""Darknet's weight files: float32 numbers without names, layer after layer.
 
 A header of three int32, which are the version, and the count of images seen in training, int32 or
 int64; then the layers in the order of the `.cfg`, which must be the order of the network's modules.
-A convolution with a norm is the norm's bias, weight, running mean and running variance and then the
-convolution's weight; any other layer is its bias and its weight. All is little-endian.
+A convolution with a norm is stored as the norm's bias, weight, running mean and running variance, then the
+convolution's weight; any other layer as its bias, then its weight. Everything is little-endian.
 github.com/pjreddie/darknet, src/parser.c, `save_weights_upto`.
 """
 
@@ -25,7 +25,7 @@ Shapes = Mapping[str, Sequence[int]]
 
 
 class DarknetFileError(TensorFileError):
-    """The file is not of this network, or the network is none that Darknet could hold."""
+    """The file is not for this network, or the network has layers that Darknet's format cannot hold."""
 
 
 class Header(NamedTuple):
@@ -38,7 +38,7 @@ class Header(NamedTuple):
 
     @property
     def layout(self) -> str:
-        """As `struct` writes it: since version 0.2 `seen` has 64 bits."""
+        """The format for `struct`: since version 0.2 `seen` has 64 bits."""
         return "<iiiq" if self.major * 10 + self.minor >= 2 else "<iiii"
 
 
@@ -78,9 +78,9 @@ def write(path: Path, tensors: Mapping[str, Tensor], header: Header = NEW) -> No
 
 
 def file_order(shapes: Shapes) -> list[str]:
-    """The names of a state dict in the order in which a file holds their tensors.
+    """The names of a state dict in the order of a file.
 
-    Raises `DarknetFileError` for a layer that no file could hold.
+    Raises `DarknetFileError` for a layer that the format cannot hold.
     """
     order: list[str] = []
     waiting = ""
@@ -107,7 +107,7 @@ def file_order(shapes: Shapes) -> list[str]:
 
 
 def _layers(shapes: Shapes) -> Iterator[tuple[str, set[str]]]:
-    """Each layer with the names of its tensors, counters left out."""
+    """Each layer with the names of its tensors except counters."""
     layers: dict[str, set[str]] = {}
     for name in shapes:
         layer, _, part = name.rpartition(".")
@@ -131,7 +131,7 @@ def _header(path: Path, data: bytearray) -> Header:
 
 
 def _check_length(path: Path, length: int, sizes: Mapping[str, int]) -> None:
-    """Raise `DarknetFileError` unless a file holds just the numbers of a network."""
+    """Raise `DarknetFileError` unless a file holds exactly as many numbers as a network."""
     wanted = WIDTH * sum(sizes.values())
     if length == wanted:
         return

@@ -6,16 +6,17 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from specc_runtime import anchors, boxes, decode, losses, matching
+from specc_runtime import anchors, boxes, decode, losses, matching, weights
 from specc_runtime.contract import (
     ContractError,
     Input,
     Outputs,
     component,
-    freeze,
+    lists_to_tuples,
     record,
 )
 from specc_runtime.predictions import Predictions, take
+from specc_runtime.weights import Fit, Weights
 
 NEED_CELLS = (
     boxes.CellCoder,
@@ -26,18 +27,18 @@ NEED_CELLS = (
     losses.YOLOv1Loss,
     losses.YOLOv2Loss,
 )
-"""Parts that place objects in the cells of maps."""
+"""Parts that need each anchor's cell as well."""
 
 
 class Detector(nn.Module):
-    """A network with all that turns pictures into losses or detections.
+    """A network with everything that turns pictures into losses or detections.
 
-    Weights are the network's alone: save and load `detector.network`. Anchors and the input's
-    normalisation are buffers that follow the device and are never saved.
+    Only the network has weights. Anchors and the input's normalisation are buffers that follow the
+    device and are never saved.
     """
 
-    varies: ClassVar[bool] = False
-    """Whether sizes within a step depend on what is found."""
+    dynamic_shapes: ClassVar[bool] = False
+    """Whether shapes within a step depend on the data."""
 
     anchors: Tensor
     mean: Tensor
@@ -54,7 +55,7 @@ class Detector(nn.Module):
         self.criterion = component(losses.KINDS, literal.get("loss"), "loss")
         self.select = component(decode.KINDS, literal.get("select"), "select")
         make_anchors = component(anchors.KINDS, literal.get("anchors"), "anchors")
-        maps = freeze(literal.get("maps", ()))
+        maps = lists_to_tuples(literal.get("maps", ()))
         self.register_buffer("anchors", make_anchors(maps, self.input.size), persistent=False)
         self.levels = tuple(
             height * width * count
@@ -71,11 +72,27 @@ class Detector(nn.Module):
         """Number of class outputs that are no class of the data. Raises `ContractError`."""
         return component(losses.KINDS, literal.get("loss"), "loss").background
 
-    def expect(self, preprocess: Mapping[str, Any]) -> None:
-        """Bring images into the form that some weights were trained on, as `Input.preprocess` has it.
+    def load(self, found: Weights) -> None:
+        """Load all weights of the network, and prepare images as they were trained.
 
-        Raises `ContractError`.
+        Raises `WeightsError` unless all fit, and `ContractError`.
         """
+        weights.load(self.network, found)
+        if found.preprocess is not None:
+            self.expect(found.preprocess)
+
+    def load_fitting(self, found: Weights) -> Fit:
+        """Load the weights whose names and shapes match, and prepare images as they were trained.
+
+        Raises `WeightsError` if none does, and `ContractError`.
+        """
+        fit = weights.load_fitting(self.network, found)
+        if found.preprocess is not None:
+            self.expect(found.preprocess)
+        return fit
+
+    def expect(self, preprocess: Mapping[str, Any]) -> None:
+        """Prepare images by these settings, as `Input.preprocess` has them. Raises `ContractError`."""
         literal = {**preprocess, "size": self.input.size}
         self.input = record(Input, literal, "input")
         for name, values in (("mean", self.input.mean), ("std", self.input.std)):
@@ -87,11 +104,11 @@ class Detector(nn.Module):
         return (x.float() * (self.input.scale / 255.0) - self.mean) / self.std
 
     def forward(self, images: Tensor) -> Predictions:
-        """What the network says of images (B, 3, H, W) as `normalise` takes them, in float32."""
+        """The network's predictions, in float32, for images (B, 3, H, W) as `normalise` takes them."""
         return self.read(self.network(self.normalise(images)))
 
     def read(self, outputs: Any) -> Predictions:
-        """What the loss reads of the network's outputs. Raises `ContractError`."""
+        """The outputs of the network that the loss reads. Raises `ContractError`."""
         columns = {"boxes": 4, "classes": self.num_classes, "centerness": 1, "objectness": 1}
         shapes = {key: (len(self.anchors), columns[key]) for key in self.criterion.reads}
         named = {key: self.outputs.name(key, self.criterion) for key in shapes}
@@ -100,7 +117,7 @@ class Detector(nn.Module):
     def losses(
         self, images: Tensor, targets: Tensor, labels: Tensor, *, bf16: bool = False
     ) -> dict[str, Tensor]:
-        """The parts of the loss of images (B, 3, H, W), boxes (B, M, 4) and labels (B, M).
+        """The parts of the loss, to be summed, of images (B, 3, H, W) with objects as `loss` takes them.
 
         `bf16` computes the network's convolutions in bfloat16; the loss is always in float32.
         """
@@ -131,7 +148,7 @@ class Detector(nn.Module):
         return self.select.among(best, scores, found, self.levels)
 
     def _check_parts(self) -> None:
-        """Anchors must have the cells, and outputs the keys, that other parts need."""
+        """Raise `ContractError` if anchors lack cells, or outputs keys, that other parts need."""
         for part in (self.coder, self.match, self.criterion):
             if isinstance(part, NEED_CELLS) and self.anchors.shape[1] == 4:
                 kind = type(part).__name__
@@ -140,9 +157,9 @@ class Detector(nn.Module):
             self.outputs.name(key, self.criterion)
 
     def _check_outputs(self) -> None:
-        """Run the network on the meta device: names and shapes of its outputs must fit.
+        """Raise `ContractError` unless names and shapes of the network's outputs fit.
 
-        On two images, since a norm in training takes more than one value of each channel.
+        It runs on the meta device, on two images: a norm in training needs more than one value a channel.
         """
         images = torch.empty(2, 3, *self.input.size, device="meta")
         tensors = {**dict(self.network.named_parameters()), **dict(self.network.named_buffers())}
@@ -151,7 +168,7 @@ class Detector(nn.Module):
 
 
 def rows(outputs: Any, name: str, shape: tuple[int, int]) -> Tensor:
-    """A network's output (B, *shape), in float32 at least. Raises `ContractError` where it is not one."""
+    """The output of this name (B, *shape), in at least float32. Raises `ContractError` if it has another shape."""
     value = getattr(outputs, name, None)
     if not isinstance(value, Tensor):
         raise ContractError(f"DETECTOR: outputs names {name!r}, which the network lacks")

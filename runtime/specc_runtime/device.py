@@ -1,4 +1,4 @@
-"""The device that a run uses, how far it can be hurried, and when its memory is too small."""
+"""The device that a run uses, how to make it fast, and how it runs out of memory."""
 
 import ctypes
 import shutil
@@ -16,21 +16,21 @@ SHORTAGES = (
     "CUDNN_STATUS_ALLOC_FAILED",
     "CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
 )
-"""What PyTorch says of a lack of memory where it has no error of its own for it."""
+"""How other errors of PyTorch than `OutOfMemoryError` mention a lack of memory."""
 
 
 MALLOPT = {
-    -1: -1,  # M_TRIM_THRESHOLD: never make the heap smaller
-    -2: 64 * 2**20,  # M_TOP_PAD: by how much it grows beyond what is asked
-    -4: 0,  # M_MMAP_MAX: nothing outside of it
+    -1: -1,  # M_TRIM_THRESHOLD: never shrink the heap
+    -2: 64 * 2**20,  # M_TOP_PAD: grow it by this much more than is asked for
+    -4: 0,  # M_MMAP_MAX: allocate nothing outside of it
 }
-"""What `mallopt` of glibc's malloc.h is told."""
+"""Settings for `mallopt` of glibc's malloc.h."""
 
 
 def choose() -> torch.device:
-    """The GPU if there is one, or else the CPU, set to its fast paths.
+    """The GPU if there is one, else the CPU, with fast settings.
 
-    Inputs have one size, so cuDNN may time its algorithms once and keep the best; what is left in
+    Inputs have one size, so cuDNN may benchmark its algorithms once and keep the fastest; what is left in
     float32 may use TF32.
     """
     if not torch.cuda.is_available():
@@ -42,9 +42,9 @@ def choose() -> torch.device:
 
 
 def _keep_freed_memory() -> None:
-    """Have glibc's malloc keep what is freed, for the next step to take again.
+    """Have glibc's malloc keep freed memory for the next step.
 
-    As it comes it hands large blocks back to the kernel, which clears every page of them anew: a
+    By default it returns large blocks to the kernel, which clears every page again: a
     hundred thousand pages in each step of SSD300.
     """
     if sys.platform != "linux" or not hasattr(libc := ctypes.CDLL(None), "mallopt"):
@@ -56,9 +56,9 @@ def _keep_freed_memory() -> None:
 def can_compile(
     wanted: Literal["auto", "always", "never"], device: torch.device
 ) -> tuple[bool, str]:
-    """Whether to use torch.compile, and why not where one would expect it.
+    """Whether to use torch.compile, and the reason if it is unexpectedly not used.
 
-    `auto` compiles on a GPU where there is a C compiler, which the generated kernels need.
+    `auto` compiles on a GPU if there is a C compiler, which the generated kernels need.
     """
     if wanted != "auto":
         return wanted == "always", ""
@@ -70,13 +70,13 @@ def can_compile(
 
 
 def peak_memory(device: torch.device) -> int:
-    """The most memory that PyTorch has taken of a GPU so far, in bytes; 0 for a CPU."""
+    """The most memory that PyTorch has reserved on a GPU so far, in bytes; 0 for a CPU."""
     return torch.cuda.max_memory_reserved(device) if device.type == "cuda" else 0
 
 
 @contextmanager
 def shortages() -> Generator[None]:
-    """What lacks memory within raises `torch.OutOfMemoryError`, also where a compiler wraps it."""
+    """Raise any lack of memory within as `torch.OutOfMemoryError`, even one a compiler has wrapped."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:

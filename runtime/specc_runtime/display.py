@@ -1,4 +1,4 @@
-"""What people see of a run while it runs: a moving bar on a terminal, plain lines elsewhere."""
+"""What people see while a run trains: a progress bar on a terminal, plain lines elsewhere."""
 
 import importlib.util
 import math
@@ -8,9 +8,9 @@ from typing import NamedTuple, Protocol
 
 
 class Status(NamedTuple):
-    """Where a run stands, over the steps since the last status.
+    """The progress of a run, with means over the steps since the last status.
 
-    `score` is the best mAP so far, NaN before the first; `memory` the most that was used on a GPU, in
+    `score` is the best mAP so far, NaN before the first; `memory` the peak memory used on a GPU in
     bytes, 0 on a CPU.
     """
 
@@ -25,17 +25,17 @@ class Status(NamedTuple):
     memory: int = 0
 
     def line(self, left: float) -> str:
-        """The status in one line, with the seconds that are left."""
+        """The status in one line; `left` is in seconds."""
         return f"{self.place}  {self.figures}  {clock(left)} left"
 
     @property
     def place(self) -> str:
-        """How far the run has come."""
+        """The epoch and step."""
         return f"epoch {self.epoch + 1}/{self.epochs}  step {self.step:,}/{self.steps:,}"
 
     @property
     def figures(self) -> str:
-        """How well and how fast it goes."""
+        """Losses, learning rate, speed, score and memory."""
         parts = ", ".join(f"{name} {value:.3f}" for name, value in self.losses.items())
         score = "" if math.isnan(self.score) else f"  best mAP {self.score:.4f}"
         memory = f"  {self.memory / 2**30:.1f} GiB" if self.memory else ""
@@ -49,15 +49,15 @@ class Display(Protocol):
     """Shows a run to people."""
 
     def show(self, status: Status, left: float) -> None:
-        """Show where the run stands, and that so many seconds are left."""
+        """Show the status, and the seconds left."""
         ...
 
     def say(self, text: str) -> None:
-        """Say something that stays on the screen."""
+        """Print a message that stays on the screen."""
         ...
 
     def close(self) -> None:
-        """Leave the screen in order."""
+        """Stop drawing."""
         ...
 
 
@@ -75,10 +75,7 @@ class Lines:
 
 
 class Bar:
-    """A bar that moves, and the figures below it.
-
-    For where standard error is a terminal and `rich` is there to draw it.
-    """
+    """A progress bar with the figures below it, drawn by `rich`."""
 
     def __init__(self) -> None:
         from rich.console import Console, Group
@@ -108,7 +105,7 @@ class Bar:
 
 
 def display() -> Display:
-    """A bar on a terminal, lines elsewhere."""
+    """A bar if standard error is a terminal and `rich` is installed, lines elsewhere."""
     return Bar() if sys.stderr.isatty() and importlib.util.find_spec("rich") else Lines()
 
 

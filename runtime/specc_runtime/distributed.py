@@ -1,8 +1,8 @@
 """Several processes, the ranks, that train one model together, as `torchrun` starts them.
 
-Each holds the whole model and computes its share of every batch. Tensors are exchanged where they lie,
-by NCCL between GPUs and by Gloo elsewhere; what hosts tell one another goes by Gloo and waits for no
-device. A process by itself is rank 0 of 1, and each function here gives it back what it gave.
+Each holds the whole model and computes its share of every batch. Tensors are exchanged between devices,
+by NCCL on GPUs and by Gloo on CPUs; messages between hosts use Gloo and wait for no device. A single
+process is rank 0 of 1, and for it every function here returns its argument.
 """
 
 import os
@@ -18,7 +18,7 @@ from torch.distributed import PrefixStore, rendezvous  # pyright: ignore[reportP
 
 T = TypeVar("T")
 
-PATIENCE = timedelta(minutes=10)
+TIMEOUT = timedelta(minutes=10)
 """How long a rank waits for another: rank 0 may be scoring."""
 
 
@@ -28,9 +28,9 @@ class DistributedError(Exception):
 
 @contextmanager
 def joined() -> Generator[None]:
-    """Within this, the processes that `torchrun` started are the ranks of one run.
+    """Join the processes that `torchrun` started into one process group; without it, do nothing.
 
-    Each computes on the GPU of its local rank, or all on the CPU. Raises `DistributedError`.
+    Each process uses the GPU of its local rank; without GPUs all use the CPU. Raises `DistributedError`.
     """
     if not dist.is_torchelastic_launched() or dist.is_initialized():
         yield
@@ -41,121 +41,121 @@ def joined() -> Generator[None]:
         if local >= gpus:
             raise DistributedError(f"a process for each GPU: --nproc-per-node {gpus} at most")
         torch.cuda.set_device(local)
-    with _peers():
+    with _peer_errors():
         _join("cpu:gloo,cuda:nccl" if gpus else "gloo")
     yield
-    dist.destroy_process_group()  # after an error the others may be past answering
+    dist.destroy_process_group()  # not after an error: the others may no longer answer
 
 
 def _join(backend: str) -> None:
-    """Meet the other ranks, by what they tell in the store that `torchrun` keeps for them.
+    """Meet the other ranks in the store that `torchrun` keeps for them.
 
-    It keeps that store when it starts the ranks again, with the addresses of those that died: a rank
-    that is too quick would call them. So each start has names of its own there.
+    The store survives a restart, with the addresses of the processes that died, and a rank that is too
+    quick would call those. So each start uses keys of its own.
     """
-    store, number, count = next(rendezvous("env://", timeout=PATIENCE))  # pyright: ignore[reportUnknownMemberType]
+    store, number, count = next(rendezvous("env://", timeout=TIMEOUT))  # pyright: ignore[reportUnknownMemberType]
     restarts = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-    names = PrefixStore(f"specc/{restarts}/{count}", store)
-    dist.init_process_group(backend, store=names, rank=number, world_size=count, timeout=PATIENCE)
+    own = PrefixStore(f"specc/{restarts}/{count}", store)
+    dist.init_process_group(backend, store=own, rank=number, world_size=count, timeout=TIMEOUT)
 
 
 def rank() -> int:
-    """Which of the processes this is, from 0; rank 0 writes and speaks for all."""
+    """The index of this process, from 0; rank 0 writes files and messages for all."""
     return dist.get_rank() if dist.is_initialized() else 0
 
 
-def world() -> int:
-    """How many processes there are."""
+def world_size() -> int:
+    """The number of processes."""
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
-def leads() -> bool:
+def is_main() -> bool:
     """Whether this is rank 0."""
     return rank() == 0
 
 
 @torch.no_grad()
-def add_up(tensor: Tensor) -> None:
-    """Make a tensor the sum of those of all ranks: the same on all, to the last bit.
+def all_reduce(tensor: Tensor) -> None:
+    """Replace a tensor by its sum over all ranks, the same on all to the last bit.
 
     Raises `DistributedError`.
     """
-    if world() > 1:
-        with _peers():
+    if world_size() > 1:
+        with _peer_errors():
             dist.all_reduce(tensor)
 
 
-class Row:
-    """Tensors of one type, and a copy of all in a row, to be added up at once."""
+class Bucket:
+    """Tensors of one dtype, and a flat copy of them all, to be reduced at once."""
 
     @torch.no_grad()
     def __init__(self, tensors: Sequence[Tensor]) -> None:
         self._tensors = list(tensors)
-        self._row = torch.cat([tensor.flatten() for tensor in tensors])
+        self._flat = torch.cat([tensor.flatten() for tensor in tensors])
 
     @torch.no_grad()
-    def add_up(self) -> None:
-        """Make each of the tensors the sum of those of all ranks. Raises `DistributedError`."""
-        add_up(self._row)
-        sums = torch.split_with_sizes(self._row, [tensor.numel() for tensor in self._tensors])
+    def all_reduce(self) -> None:
+        """Replace each tensor by its sum over all ranks. Raises `DistributedError`."""
+        all_reduce(self._flat)
+        sums = torch.split_with_sizes(self._flat, [tensor.numel() for tensor in self._tensors])
         shaped = [total.view_as(tensor) for total, tensor in zip(sums, self._tensors, strict=True)]
         torch._foreach_copy_(self._tensors, shaped)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
 
 
-def most(number: int) -> int:
-    """The greatest of all ranks' numbers. Raises `DistributedError`."""
-    if world() == 1:
+def all_max(number: int) -> int:
+    """The largest of all ranks' numbers. Raises `DistributedError`."""
+    if world_size() == 1:
         return number
     numbers = torch.tensor(number)
-    with _peers():
+    with _peer_errors():
         dist.all_reduce(numbers, dist.ReduceOp.MAX)
     return int(numbers)
 
 
-def gathered(value: T) -> list[T]:
-    """All ranks' values, in their order. Raises `DistributedError`."""
-    if world() == 1:
+def all_gather(value: T) -> list[T]:
+    """The values of all ranks, in order of rank. Raises `DistributedError`."""
+    if world_size() == 1:
         return [value]
-    values: list[T] = [value] * world()
-    with _peers():
+    values: list[T] = [value] * world_size()
+    with _peer_errors():
         dist.all_gather_object(values, value)
     return values
 
 
 @contextmanager
-def alike(kind: type[Exception]) -> Generator[None]:
-    """What is raised within on any rank, if it is of this kind, is raised on all."""
+def raised_on_all(kind: type[Exception]) -> Generator[None]:
+    """An exception of this kind that one rank raises within is raised on all ranks."""
     raised: Exception | None = None
     try:
         yield
     except kind as error:
         raised = error
-    if most(raised is not None):
+    if all_max(raised is not None):
         raise raised or kind("on another rank")
 
 
-def launched() -> int:
-    """How many processes `torchrun` started, whether they have joined or not; 1 without it."""
+def launched_processes() -> int:
+    """The number of processes that `torchrun` started, joined or not; 1 without it."""
     return int(os.environ["WORLD_SIZE"]) if dist.is_torchelastic_launched() else 1
 
 
-def launch() -> str:
-    """What `torchrun` calls the processes that it starts, and starts again: its `--rdzv-id`, or empty."""
+def launch_id() -> str:
+    """The `--rdzv-id` of `torchrun`, which its restarts share; empty without it."""
     return os.environ.get("TORCHELASTIC_RUN_ID", "")
 
 
-def starts_again(name: str | None) -> bool:
-    """Whether this may be what `torchrun` started before under this name.
+def is_restart_of(launch: str | None) -> bool:
+    """Whether `torchrun` may have started this process again for the launch with this id.
 
-    What was given no name is called `none`, and known by being started again after a failure.
+    Without `--rdzv-id` the id is `none`, and only a restart after a failure is recognised.
     """
     again = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
-    return name == launch() != "" and (again or name != "none")
+    return launch == launch_id() != "" and (again or launch != "none")
 
 
 @contextmanager
-def _peers() -> Generator[None]:
-    """Say what PyTorch's many errors mean here: there is nobody at the other end."""
+def _peer_errors() -> Generator[None]:
+    """Turn PyTorch's various errors of communication into a `DistributedError`."""
     try:
         yield
     except RuntimeError as error:

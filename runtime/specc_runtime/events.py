@@ -1,7 +1,7 @@
 """TensorBoard's event files, written without TensorBoard.
 
-A file is a row of TFRecords, each an `Event` of tensorflow/core/util/event.proto in protobuf's wire
-format. Scalars, the version at the start and the mark of a session's start are all that is written.
+A file is a sequence of TFRecords, each an `Event` of tensorflow/core/util/event.proto in protobuf's wire
+format. Only scalars, the version at the start and the mark of a session's start are written.
 """
 
 import os
@@ -11,14 +11,14 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from specc_runtime.logs import append
+from specc_runtime.files import append
 
 _POLYNOMIAL = 0x82F63B78
 """Of CRC-32C (RFC 3720, appendix B.4), bits reversed."""
 
 
 class EventFile:
-    """A new event file in a folder. Raises `OSError`; what is written is written whole or not at all."""
+    """A new event file in a folder. Each record is written completely or not at all. Raises `OSError`."""
 
     name = "TensorBoard's file"
 
@@ -28,11 +28,11 @@ class EventFile:
         self._write(0, _text(3, "brain.Event:2"))
 
     def start(self, step: int) -> None:
-        """Have readers forget what other files hold from `step` on."""
+        """Make readers forget what earlier files hold from `step` on."""
         self._write(step, _message(7, _number(1, 1)))
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        """Numbers by name, as of a step."""
+        """Write a step's numbers by name."""
         found = b"".join(
             _message(1, _text(1, tag) + _key(2, 5) + struct.pack("<f", value))
             for tag, value in values.items()

@@ -7,14 +7,15 @@ from torch import nn
 
 
 class FreezeError(Exception):
-    """A pattern names nothing, or nothing is left to train; the message says which."""
+    """A pattern matches nothing, or nothing is left to train; the message says which."""
 
 
 def freeze(network: nn.Module, patterns: Sequence[str]) -> list[nn.Module]:
-    """Fix the parameters that patterns name, as `backbone`, `backbone.stages.[01]` or `*.bias`.
+    """Freeze the parameters that patterns match, such as `backbone`, `backbone.stages.[01]` or `*.bias`.
 
-    What names a module names all in it. Returns the modules named, whose norms are to stay in
-    evaluation mode: their running statistics are fixed as well. Raises `FreezeError`.
+    A pattern that matches a module matches everything in it. Returns the modules matched, which must stay
+    in evaluation mode, so that the running statistics of their norms are frozen too. Raises
+    `FreezeError`.
     """
     modules: dict[str, nn.Module] = dict(network.named_modules())  # pyright: ignore[reportUnknownArgumentType]
     parameters = dict(network.named_parameters())

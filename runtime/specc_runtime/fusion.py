@@ -1,4 +1,4 @@
-"""Where a compiler is to stop fusing."""
+"""Keep torch.compile from fusing."""
 
 import torch
 from torch import Tensor
@@ -6,9 +6,9 @@ from torch import Tensor
 
 @torch.no_grad()
 def stored(values: Tensor) -> Tensor:
-    """The same values, computed once, whoever reads them; without a gradient.
+    """The same values without a gradient, computed once and stored however many ops read them.
 
-    torch.compile computes what it takes for cheap anew for each reader, be it a look-up in a table. What
-    a view by strides is of has to lie in memory, so it is computed before. Nothing is copied.
+    torch.compile recomputes for each reader what it considers cheap, even a look-up in a table. A strided
+    view must be of memory, so its values are computed before. Nothing is copied.
     """
     return values.as_strided(values.shape, values.stride())

@@ -1,4 +1,4 @@
-"""Run a detector over a data set or over pictures, with boxes in pixels of the originals."""
+"""Run a detector over images or a data set, with boxes in pixels of the original images."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -19,9 +19,10 @@ from specc_runtime.interrupt import Stopped
 def detect(
     detector: Detector, images: Tensor, sizes: Tensor, *, bf16: bool = False
 ) -> list[evaluation.Detections]:
-    """Objects on each of the images (B, 3, H, W), RGB uint8, whose originals are `sizes` (B, 2), (h, w).
+    """Detections on images (B, 3, H, W), RGB uint8, whose originals have `sizes` (B, 2), (h, w).
 
-    Boxes are in pixels of the original, on the CPU, best first. The detector must be in evaluation mode. `bf16` computes convolutions in bfloat16.
+    Boxes are in pixels of the original, on the CPU, best first. The detector must be in evaluation
+    mode. `bf16` computes convolutions in bfloat16.
     """
     device = detector.anchors.device
     with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
@@ -45,17 +46,17 @@ def evaluate(
     bf16: bool = False,
     between: Callable[[], object] = bool,
 ) -> dict[str, Any]:
-    """Score a detector on a data set: the evaluator's summary, computed on rank 0, the same on all.
+    """The evaluator's summary for a detector on a data set, computed on rank 0 and returned on all.
 
-    The arguments are those of `look`, with an evaluator's metric.
+    Arguments are those of `collect`.
     """
-    evaluator = look(
+    evaluator = collect(
         detector, dataset, metric, batch=batch, workers=workers, bf16=bf16, between=between
     )
-    return distributed.gathered(evaluator.summary() if distributed.leads() else {})[0]
+    return distributed.all_gather(evaluator.summary() if distributed.is_main() else {})[0]
 
 
-def look(
+def collect(
     detector: Detector,
     dataset: Dataset,
     metric: str,
@@ -65,17 +66,17 @@ def look(
     bf16: bool = False,
     between: Callable[[], object] = bool,
 ) -> evaluation.Evaluator:
-    """What a detector finds on a data set, with an evaluator that can score it.
+    """Run a detector over a data set; return an evaluator that holds all detections.
 
-    Each rank looks at its share of the images and comes to know all. `between` is called between two
-    batches; if it raises `Stopped` on one rank, all raise it.
+    Each rank processes its share of the images, and gets the detections of all. `between` is called
+    after each batch; if it raises `Stopped` on one rank, all raise it.
     """
     was_training = detector.training
     detector.eval()
     evaluator = evaluation.Evaluator(dataset, metric)
-    own = over(detector, dataset, batch=batch, workers=workers, bf16=bf16, shared=True)
+    own = detect_dataset(detector, dataset, batch=batch, workers=workers, bf16=bf16, shared=True)
     try:
-        with distributed.alike(Stopped):
+        with distributed.raised_on_all(Stopped):
             for indices, found in own:
                 evaluator.add(indices, found)
                 between()
@@ -85,7 +86,7 @@ def look(
     return evaluator
 
 
-def over(
+def detect_dataset(
     detector: Detector,
     dataset: Dataset,
     *,
@@ -94,12 +95,12 @@ def over(
     bf16: bool = False,
     shared: bool = False,
 ) -> Iterator[tuple[Tensor, list[evaluation.Detections]]]:
-    """Positions of images in a data set, batch by batch, and the objects on each, as `detect` has them.
+    """Run a detector over a data set: for each batch, the images' indices and the detections of each.
 
-    `shared` leaves to other ranks their share of each batch.
+    With `shared` each rank processes only its share of every batch.
 
-    Where the device's memory is too small for a batch, half as many images are looked at at a time
-    from then on, with a warning. Raises `torch.OutOfMemoryError` if it is too small for one.
+    If the device runs out of memory, half as many images are processed at a time from then on, with a
+    warning. Raises `torch.OutOfMemoryError` if it runs out with one image.
     """
     loader = Loader(
         dataset,
@@ -111,7 +112,7 @@ def over(
         workers=workers,
         max_boxes=max(1, dataset.most_boxes),
         rank=distributed.rank() if shared else 0,
-        world=distributed.world() if shared else 1,
+        world=distributed.world_size() if shared else 1,
     )
     at_once = batch
     for images in loader:
@@ -126,7 +127,7 @@ def over(
 def _detect_in_parts(
     detector: Detector, batch: Batch, at_once: int, *, bf16: bool
 ) -> list[evaluation.Detections] | None:
-    """`detect` of a batch, so many images at a time; None without the memory for more than one."""
+    """`detect` of a batch, `at_once` images at a time; None if memory runs out with more than one."""
     parts = zip(torch.split(batch.images, at_once), torch.split(batch.sizes, at_once), strict=True)
     try:
         with shortages():
@@ -134,4 +135,4 @@ def _detect_in_parts(
     except torch.OutOfMemoryError:
         if at_once == 1:
             raise
-        return None  # and with the frames all that they held on the device
+        return None  # which also frees what the frames held on the device

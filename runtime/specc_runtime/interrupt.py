@@ -1,4 +1,4 @@
-"""Signals that ask a run to stop, taken note of and obeyed when it suits."""
+"""Signals that ask a run to stop, noted at once and obeyed between steps."""
 
 import signal
 from types import FrameType, TracebackType
@@ -10,7 +10,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stopped(Exception):
-    """A signal asked for a stop, and what was under way was left."""
+    """A signal asked for a stop in the middle of a validation."""
 
 
 class StopRequest:
@@ -22,22 +22,22 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.noted = 0
-        """The signal that came to this process; 0 if there was none."""
+        """The last signal this process received; 0 if none."""
         self._signal = 0
         self._before: dict[int, Any] = {}
 
     @property
     def exit_code(self) -> int:
-        """128 and the signal's number; 0 if there was none."""
+        """128 plus the number of the signal agreed on; 0 if none."""
         return 128 + self._signal if self._signal else 0
 
     def agreed(self) -> bool:
-        """Whether to stop, for a signal that came to any rank; all ranks ask at the same time."""
-        self._signal = distributed.most(self.noted)
+        """Whether any rank has received a signal; all ranks must ask at the same time."""
+        self._signal = distributed.all_max(self.noted)
         return self._signal > 0
 
     def obey(self) -> None:
-        """Raise `Stopped` if a signal has come to this process."""
+        """Raise `Stopped` if this process has received a signal."""
         if self.noted:
             raise Stopped
 
@@ -60,13 +60,13 @@ class StopRequest:
         if self.noted == signal.SIGINT and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.noted = number
-        # A shell or a batch system signals the whole group, and the processes that read data with it.
+        # A shell or a batch system signals the whole process group, data loader workers included.
         mute_deaths()
 
 
 def mute_deaths() -> None:
-    """Have the death of a process that reads data raise an error where data is read, and only there.
+    """Let the death of a data loader worker raise an error where batches are read, and only there.
 
-    PyTorch's handler, set with the first such process, raises it in the middle of whatever runs.
+    PyTorch's SIGCHLD handler, installed with the first worker, raises it in the middle of anything.
     """
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)

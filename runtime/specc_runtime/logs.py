@@ -1,6 +1,5 @@
-"""What a run says while it runs: to people, to `metrics.jsonl` for programs, and to trackers."""
+"""The log of a run: to people on a display, to programs in `metrics.jsonl`, and to trackers."""
 
-import errno
 import json
 import math
 import os
@@ -11,19 +10,20 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from specc_runtime.display import Display, Lines, Status, display
+from specc_runtime.files import append, write_text
 
 
 class Tracker(Protocol):
-    """Keeps a run's numbers elsewhere."""
+    """Records a run's numbers elsewhere, as TensorBoard does."""
 
     name: str
 
     def start(self, step: int) -> None:
-        """Forget what was kept from `step` on, if that can be done."""
+        """Forget what was recorded from `step` on, if that is possible."""
         ...
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        """Keep numbers by name, as of a step."""
+        """Record a step's numbers by name."""
         ...
 
     def close(self) -> None:
@@ -32,9 +32,9 @@ class Tracker(Protocol):
 
 
 class Log:
-    """Writes `metrics.jsonl`, hands its numbers to trackers, and keeps the display and the clock.
+    """Writes `metrics.jsonl`, passes its numbers to trackers, and updates the display.
 
-    A tracker that fails is told of and left alone from then on.
+    A tracker that fails is reported, and not used from then on.
     """
 
     def __init__(
@@ -48,9 +48,9 @@ class Log:
         self._lost = 0
 
     def start(self, step: int, *, scored: bool = True) -> None:
-        """Go on after `step`: later lines, of a run that was cut off, are dropped.
+        """Continue after `step`, dropping the later lines of a run that was cut off.
 
-        So are the scores of `step` itself unless it counts as `scored`: they will come again.
+        The scores of `step` itself are dropped too unless it is `scored`: they will come again.
         """
         self._since, self._step = time.perf_counter(), step
         try:
@@ -79,7 +79,7 @@ class Log:
         )
 
     def record(self, kind: str, step: int, values: Mapping[str, Any]) -> None:
-        """Add one line to `metrics.jsonl`; on a disk that is full, say once that lines are lost."""
+        """Add one line to `metrics.jsonl`; if the disk is full, say once that lines are missing."""
         numbers = dict(_numbers(kind, values))
         if numbers:
             at = max(step, self._step)  # scores may come late, and some trackers only go forward
@@ -94,8 +94,8 @@ class Log:
         else:
             self._lost = 0
 
-    def rest(self) -> None:
-        """Start the clock anew, after something that is not training."""
+    def restart_clock(self) -> None:
+        """Restart the clock that estimates the time left, after something that is not training."""
         self._since = time.perf_counter()
 
     def say(self, text: str) -> None:
@@ -114,8 +114,8 @@ class Log:
                 self.say(f"{tracker.name} lacks what comes from step {step:,} on: {error}")
 
 
-class Unheard(Log):
-    """The log of a process that leaves it to another to speak and write."""
+class NullLog(Log):
+    """The log of a rank other than 0, which neither prints nor writes."""
 
     def __init__(self) -> None:
         super().__init__(Path(os.devnull), Lines())
@@ -123,12 +123,12 @@ class Unheard(Log):
     def start(self, step: int, *, scored: bool = True) -> None: ...
     def status(self, status: Status) -> None: ...
     def record(self, kind: str, step: int, values: Mapping[str, Any]) -> None: ...
-    def rest(self) -> None: ...
+    def restart_clock(self) -> None: ...
     def say(self, text: str) -> None: ...
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """The lines of a run's log, without those that were cut off or are damaged; none without a log."""
+    """The intact lines of a run's log; none if there is no log."""
     found: list[dict[str, Any]] = []
     text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
     for line in text.splitlines():
@@ -145,35 +145,16 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 
 def _drop_after(step: int, path: Path, *, scored: bool) -> None:
-    """Keep a log's lines up to a step, with its scores or not; as it is if that cannot be written."""
+    """Keep a log's lines up to a step, that step's scores only if `scored`. Raises `OSError`."""
     if not path.exists():
         return
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     last = (step, scored)
-    kept = "".join(f"{line}\n" for line in lines if _place(line) <= last)
-    partial = path.with_suffix(".partial")
-    try:
-        partial.write_text(kept, encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def append(path: Path, line: bytes) -> None:
-    """Add bytes to a file, or nothing of them. Raises `OSError`."""
-    with path.open("ab", buffering=0) as file:
-        end, written = file.tell(), 0
-        try:
-            written = file.write(line)
-        finally:
-            if written < len(line):
-                file.truncate(end)
-    if written < len(line):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    write_text(path, "".join(f"{line}\n" for line in lines if _place(line) <= last))
 
 
 def _numbers(name: str, value: Any) -> Iterator[tuple[str, float]]:
-    """The finite numbers in nested mappings, with the path to each, as `validation/map50`."""
+    """The finite numbers in nested mappings with their paths, such as `validation/map50`."""
     if isinstance(value, Mapping):
         for key, item in cast(Mapping[str, Any], value).items():
             yield from _numbers(f"{name}/{key}", item)
@@ -182,14 +163,14 @@ def _numbers(name: str, value: Any) -> Iterator[tuple[str, float]]:
 
 
 def _finite(value: Any) -> Any:
-    """The value with null for NaN, which JSON lacks: the score of a class without objects."""
+    """The value with None for NaN, which JSON lacks: the score of a class without objects is NaN."""
     if isinstance(value, Mapping):
         return {name: _finite(item) for name, item in cast(Mapping[str, Any], value).items()}
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _place(line: str) -> tuple[int, bool]:
-    """The step of a line, and whether it has scores; for one that was cut off, what is never kept."""
+    """The step of a line, and whether it has scores; beyond all steps for a damaged line."""
     try:
         found = json.loads(line)
         return int(found["step"]), found["kind"] == "validation"

@@ -1,8 +1,8 @@
-"""A learning rate from a range test (Smith, Cyclical Learning Rates, WACV 2017, section 3.3).
+"""The learning rate range test (Smith, Cyclical Learning Rates, WACV 2017, section 3.3).
 
-The rate rises by one factor from step to step while the loss is watched. It is smoothed by an
-exponential average with its bias taken out (Kingma, Ba, Adam, 2015, section 3), and the test ends where
-it is four times its least value, or no longer finite.
+The rate grows by a constant factor from step to step. The loss is smoothed by an exponential average
+with bias correction (Kingma, Ba, Adam, 2015, section 3), and the test ends when that reaches four
+times its minimum or is no longer finite.
 """
 
 import math
@@ -19,17 +19,17 @@ from specc_runtime.report.page import Section, figure, page
 from specc_runtime.step import Stepper, read
 
 MEMORY = 0.9
-"""Share of the average so far in the average after a step."""
+"""Decay of the exponential average."""
 DIVERGED = 4.0
-"""Times its least value that the smoothed loss reaches before the test ends."""
+"""The test ends when the smoothed loss is this many times its minimum."""
 RULE = "a tenth of the rate at which the smoothed loss is least"
 EDGE = 0.1
-"""Share of the steps, at either end, in which a least loss says that the range is wrong."""
+"""A minimum within this fraction of the steps, at either end, means that the range is wrong."""
 
 
 @dataclass(frozen=True)
 class RangeTest:
-    """What came of a test, step by step; the loss of a last step may be infinite."""
+    """The result of a test, step by step; the loss of the last step may be infinite."""
 
     rates: tuple[float, ...]
     losses: tuple[float, ...]
@@ -38,12 +38,12 @@ class RangeTest:
 
     @property
     def suggestion(self) -> float | None:
-        """The rate by `RULE`; None where the loss did not both fall and rise again."""
+        """The rate by `RULE`; None unless the loss fell and rose again."""
         return None if self.trouble else self.rates[self._least] / 10
 
     @property
     def trouble(self) -> str:
-        """Why there is no suggestion, and what to do; empty if there is one."""
+        """Why there is no suggestion, and what to do about it; empty if there is one."""
         edge = max(1, int(EDGE * len(self.rates)))
         if self._least < edge:
             return "the loss does not fall: begin with a lower rate, or look at the data"
@@ -53,11 +53,11 @@ class RangeTest:
 
     @property
     def verdict(self) -> str:
-        """The suggestion as a recipe has it, or why there is none."""
+        """The suggestion as a recipe option, or why there is none."""
         return self.trouble or f"lr={self.suggestion:.1e}: {RULE}, {self.rates[self._least]:.1e}"
 
     def table(self, rows: int = 20) -> str:
-        """Some of the steps, and what follows from all of them."""
+        """About `rows` of the steps, and the verdict."""
         every = max(1, len(self.rates) // rows)
         shown = sorted({*range(0, len(self.rates), every), self._least, len(self.rates) - 1})
         lines = [
@@ -78,7 +78,7 @@ class RangeTest:
         return {**outcome, "diverged": self.diverged, **finite}
 
     def as_html(self) -> str:
-        """A page with the loss over the rate."""
+        """A page with a chart of loss over rate."""
         powers = [math.log10(rate) for rate in self.rates]
         top = 2 * max(self.smoothed[: self._least + 1])
         chart = svg.lines(
@@ -106,7 +106,7 @@ def range_test(
     high: float = 1.0,
     steps: int = 100,
 ) -> RangeTest:
-    """Train a detector by up to `steps` steps at rates from `low` to `high`; its weights are spent.
+    """Train a detector for up to `steps` steps at rates from `low` to `high`; this changes its weights.
 
     Raises `specc_runtime.freezing.FreezeError`, `specc_runtime.step.OutOfMemory`.
     """

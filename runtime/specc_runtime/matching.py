@@ -1,12 +1,13 @@
-"""Matching: which object, if any, each anchor is to find.
+"""Matching: the object, if any, that each anchor is assigned to.
 
 All pictures of a batch are matched at once, on targets padded to the same number of objects, so
 that shapes never depend on the data and the host never waits for the device.
 
-Labels are classes counted from 0; `NOTHING` pads targets and marks the anchors that are to
-say background, `UNDECIDED` marks anchors that count neither as an object nor as background.
+Labels are classes counted from 0; `NOTHING` pads targets and marks background anchors, `UNDECIDED`
+marks anchors that count neither as an object nor as background.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,46 +22,54 @@ UNDECIDED = -2
 
 
 class Assigned(NamedTuple):
-    """What each anchor is to find."""
+    """The target of each anchor."""
 
-    found: Tensor  # (B, A), the place of its object among all, NOTHING or UNDECIDED
+    found: Tensor  # (B, A), index of its object, NOTHING or UNDECIDED
     labels: Tensor  # (B, A), class, NOTHING or UNDECIDED
-    objects: Tensor  # (B, M, 4), all objects of a picture, without area where there are fewer
+    objects: Tensor  # (B, M, 4), all objects of a picture, padded with boxes without area
     anchors: Tensor  # (A, 4) or (B, A, 4)
 
     @property
     def boxes(self) -> Tensor:
-        """Boxes (B, A, 4): the object's, or the anchor itself where there is no object."""
+        """Boxes (B, A, 4): the object's, or the anchor's own if it has no object."""
         return torch.where(self.found[..., None] >= 0, self.each(self.objects), self.anchors)
 
     def each(self, values: Tensor) -> Tensor:
-        """Of objects' values (B, M, N) those of each anchor's object (B, A, N), any where there is none."""
+        """Values (B, A, N) of each anchor's object, from values (B, M, N); arbitrary without an object."""
         pictures, objects = values.shape[:2]
         first = objects * torch.arange(pictures, device=values.device)
         return values.flatten(0, 1)[first[:, None] + self.found.clamp(min=0)]
 
 
-def assign(found: Tensor, anchors: Tensor, boxes: Tensor, labels: Tensor) -> Assigned:
-    """Look up the objects that indices (B, A) point at among boxes (B, M, 4), labels (B, M)."""
-    found = stored(found)
-    of_object = torch.where(found >= 0, labels.gather(1, found.clamp(min=0)), found)
-    return Assigned(found, stored(of_object), present(boxes, labels), anchors[..., :4])
-
-
 def present(boxes: Tensor, labels: Tensor) -> Tensor:
-    """Boxes (B, M, 4) of labels (B, M), without area where there is no object."""
+    """Boxes (B, M, 4) of labels (B, M), without area for padding."""
     return torch.where(labels[..., None] >= 0, boxes, 0.0)
 
 
+class _Matcher(ABC):
+    """A rule that gives each anchor the index of an object."""
+
+    @abstractmethod
+    def indices(self, anchors: Tensor, boxes: Tensor, labels: Tensor) -> Tensor:
+        """Index (B, A) of each anchor's object, or NOTHING or UNDECIDED."""
+
+    def __call__(self, anchors: Tensor, boxes: Tensor, labels: Tensor) -> Assigned:
+        """Match anchors (A, 4), or (A, 8) with their cells, to boxes (B, M, 4), labels (B, M), M >= 1."""
+        found = stored(self.indices(anchors, boxes, labels))
+        of_object = torch.where(found >= 0, labels.gather(1, found.clamp(min=0)), found)
+        return Assigned(found, stored(of_object), present(boxes, labels), anchors[..., :4])
+
+
 @dataclass(frozen=True)
-class IoUMatch:
+class IoUMatch(_Matcher):
     """Match by overlap: SSD, section 2.2; Faster R-CNN, section 3.1.2; RetinaNet, section 4.
 
     An anchor takes the object that it overlaps most if their IoU is at least `foreground`; below
     `background` it is background. With `best_for_each_object` the anchor that overlaps an object
     most takes it however small the overlap; of objects that share that anchor the last wins. With
-    `allow_low_quality_matches` all anchors that overlap some object most, and at all, take the object
-    that they overlap most themselves: torchvision's `Matcher` with that setting.
+    `allow_low_quality_matches` every anchor with the greatest overlap of some object, if above 0, takes
+    the object that it overlaps most itself: torchvision's `Matcher` with that setting. Anchors may
+    differ by picture (B, A, 4).
     """
 
     foreground: float = 0.5
@@ -68,14 +77,10 @@ class IoUMatch:
     best_for_each_object: bool = True
     allow_low_quality_matches: bool = False
 
-    def __call__(self, anchors: Tensor, boxes: Tensor, labels: Tensor) -> Assigned:
-        """Match anchors (A, 4) with boxes (B, M, 4), labels (B, M), M >= 1."""
-        return assign(self.indices(anchors, boxes, labels), anchors, boxes, labels)
-
     def indices(self, anchors: Tensor, boxes: Tensor, labels: Tensor) -> Tensor:
         """Index (B, A) of each anchor's object, or NOTHING or UNDECIDED."""
         overlap = iou(present(boxes, labels), anchors)  # (B, M, A)
-        best, own = greatest(overlap, dim=1)
+        best, own = first_max(overlap, dim=1)
         index = torch.where(best >= self.background, UNDECIDED, NOTHING)
         index = torch.where(best >= self.foreground, own, index)
         if self.allow_low_quality_matches:
@@ -83,16 +88,16 @@ class IoUMatch:
             index = torch.where(((overlap == most) & (most > 0)).any(dim=1), own, index)
         if not self.best_for_each_object:
             return index
-        _, anchor = greatest(overlap, dim=2)
+        _, anchor = first_max(overlap, dim=2)
         winner = claims(anchor, labels >= 0, anchors.shape[-2])
         return torch.where(winner >= 0, winner, index)
 
 
-def greatest(values: Tensor, dim: int) -> tuple[Tensor, Tensor]:
-    """The greatest of values along a dimension, and the first place that has it.
+def first_max(values: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    """The maximum along a dimension, and the first index that has it: `values.max(dim)`.
 
-    As `values.max(dim)`, which, compiled for a CPU, carries places of 64 bits along with values of
-    32: looking the greatest up again is faster there.
+    Compiled for a CPU, `max` carries 64-bit indices along with 32-bit values; there, looking
+    the maximum up a second time is faster.
     """
     if not torch.compiler.is_compiling():
         most, place = values.max(dim)
@@ -105,9 +110,9 @@ def greatest(values: Tensor, dim: int) -> tuple[Tensor, Tensor]:
 
 
 def claims(anchor: Tensor, real: Tensor, anchors: int) -> Tensor:
-    """Index (B, A) of the object that claims an anchor, or NOTHING; of several the last.
+    """Index (B, A) of the object that claims each anchor, the last of several, or NOTHING.
 
-    Object (B, M) claims `anchor` (B, M) where it is `real` (B, M).
+    Object m of a picture claims the anchor with index `anchor[b, m]` if `real[b, m]`.
     """
     objects = torch.arange(real.shape[1], device=real.device)
     nobody = torch.full((len(real), anchors), NOTHING, device=real.device)
@@ -115,23 +120,19 @@ def claims(anchor: Tensor, real: Tensor, anchors: int) -> Tensor:
 
 
 @dataclass(frozen=True)
-class CenterSampling:
+class CenterSampling(_Matcher):
     """Match by place and scale: Tian et al., FCOS, ICCV 2019, section 3.2, and PAMI 2020.
 
-    Anchors are squares, one a cell. One takes an object if its centre lies inside, less than `radius`
-    sides from the object's centre along both axes, and the farthest side of the object is more than
-    `nearest` and less than `farthest` sides away; the smallest anchors take all that are nearer,
-    the largest all that are farther. Of several objects the one of the smallest area wins, and of
-    equal ones the first.
+    Anchors are squares, one per cell. An anchor takes an object if its centre lies inside the object and
+    less than `radius` sides from the object's centre along both axes, and if the object's farthest side
+    is more than `nearest` and less than `farthest` sides away; the smallest anchors have no
+    lower limit, the largest no upper one. Of several objects the one with the smallest area wins, and
+    of equal ones the first.
     """
 
     radius: float = 1.5
     nearest: float = 4.0
     farthest: float = 8.0
-
-    def __call__(self, anchors: Tensor, boxes: Tensor, labels: Tensor) -> Assigned:
-        """Match anchors (A, 4) with boxes (B, M, 4), labels (B, M), M >= 1."""
-        return assign(self.indices(anchors, boxes, labels), anchors, boxes, labels)
 
     def indices(self, anchors: Tensor, boxes: Tensor, labels: Tensor) -> Tensor:
         """Index (B, A) of each anchor's object, or NOTHING."""
@@ -150,17 +151,13 @@ class CenterSampling:
 
 
 @dataclass(frozen=True)
-class CellMatch:
+class CellMatch(_Matcher):
     """Match by place and shape: Redmon and Farhadi, YOLOv3, 2018, section 2.1, as Darknet does it.
 
-    An object takes one anchor, of all maps' anchors whose cell holds its centre the one whose width
-    and height overlap its own most, both laid around one centre. Of objects that share an anchor
-    the last wins.
+    Each object takes one anchor: of the anchors of all maps whose cell contains its centre, the one with
+    the greatest IoU once both are moved to a common centre. Of objects that share an anchor the last
+    wins.
     """
-
-    def __call__(self, anchors: Tensor, boxes: Tensor, labels: Tensor) -> Assigned:
-        """Match anchors (A, 8), with their cells, with boxes (B, M, 4), labels (B, M), M >= 1."""
-        return assign(self.indices(anchors, boxes, labels), anchors, boxes, labels)
 
     def indices(self, anchors: Tensor, boxes: Tensor, labels: Tensor) -> Tensor:
         """Index (B, A) of each anchor's object, or NOTHING."""
@@ -176,16 +173,12 @@ class CellMatch:
 
 
 @dataclass(frozen=True)
-class GridMatch:
+class GridMatch(_Matcher):
     """Match by place: Redmon et al., YOLO, CVPR 2016, section 2.
 
-    All anchors of the cell that holds an object's centre take it, and the loss chooses among them. Of
+    All anchors of the cell that contains an object's centre take it, and the loss chooses among them. Of
     objects that share a cell the last wins.
     """
-
-    def __call__(self, anchors: Tensor, boxes: Tensor, labels: Tensor) -> Assigned:
-        """Match anchors (A, 8), with their cells, with boxes (B, M, 4), labels (B, M), M >= 1."""
-        return assign(self.indices(anchors, boxes, labels), anchors, boxes, labels)
 
     def indices(self, anchors: Tensor, boxes: Tensor, labels: Tensor) -> Tensor:
         """Index (B, A) of each anchor's object, or NOTHING."""

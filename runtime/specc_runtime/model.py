@@ -20,7 +20,7 @@ from specc_runtime.two_stage import TwoStageDetector
 
 @dataclass(frozen=True)
 class Emitted:
-    """A generated file: the class of its network and what surrounds that network."""
+    """A generated file: the class of its network, and its literal `DETECTOR`."""
 
     path: Path
     network: type[nn.Module]
@@ -32,21 +32,21 @@ class Emitted:
 
     @property
     def num_classes(self) -> int:
-        """Number of class outputs that the spec was written for, background's included if it has one."""
+        """Number of class outputs in the spec, including the background's if there is one."""
         return int(self.literal["num_classes"])
 
     @property
     def kind(self) -> type[Detector]:
-        """A detector of one stage or two."""
+        """The class of the detector, with one stage or two."""
         return TwoStageDetector if "regions" in self.literal else Detector
 
     @property
     def background(self) -> int:
-        """Number of class outputs that are no class of the data: 1 for a softmax, 0 for sigmoids."""
+        """Number of class outputs for the background: 1 for a softmax, 0 for sigmoids."""
         return self.kind.background(self.literal)
 
     def build(self, classes: int | None = None) -> Detector:
-        """The detector, freshly initialised, for `classes` classes, background not counted.
+        """The detector, freshly initialised, for this many classes without background.
 
         Raises `ContractError`.
         """
@@ -59,9 +59,9 @@ class Emitted:
 
 
 def load(path: Path, spec: str | Path | None = None) -> Emitted:
-    """Load a generated detector. Raises `ContractError` where the file is not one.
+    """Load a generated detector. Raises `ContractError` if the file is not one.
 
-    `spec` is what the file was made of just now, if it was: what lacks is to be written there.
+    `spec` is what the file has just been compiled from, if so: an error then points to the spec.
     """
     names = run_file(path)
     literal = names.get("DETECTOR")
@@ -100,7 +100,7 @@ def run_file(path: Path) -> dict[str, Any]:
 
 
 def _missing(path: Path) -> str:
-    """What to say of a file that is not there: with the one that was meant, if that is plain."""
+    """The message for a missing file, with the one that was probably meant."""
     meant = [path / "model.py", Path(f"{path}.yaml"), Path(f"{path}.py")]
     near = next((file for file in meant if file.is_file()), None)
     what = "is a folder" if path.is_dir() else "there is no such file"

@@ -1,6 +1,6 @@
-"""Batch norms whose statistics are those of all ranks' images together.
+"""Batch norms whose statistics cover the images of all ranks.
 
-On GPUs they are PyTorch's `SyncBatchNorm`, which runs nowhere else; on the CPU, the same written out.
+On GPUs this is PyTorch's `SyncBatchNorm`, which runs only there; on the CPU, the same written out.
 """
 
 from typing import Any, cast
@@ -12,7 +12,7 @@ from specc_runtime import distributed
 
 
 def synchronise(network: nn.Module) -> None:
-    """Have the batch norms of a network see all ranks' images; names and tensors stay."""
+    """Make the batch norms of a network use the images of all ranks; names and tensors stay."""
     nn.SyncBatchNorm.convert_sync_batchnorm(network)  # pyright: ignore[reportUnknownMemberType]
     for module in network.modules():
         if isinstance(module, nn.SyncBatchNorm):
@@ -23,8 +23,8 @@ class _SynchronisedNorm(nn.SyncBatchNorm):
     """Ioffe and Szegedy, Batch Normalization, ICML 2015, algorithm 1, over the images of all ranks."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - PyTorch's name
-        """Normalise images (B, C, ...) by channel, in evaluation by the running statistics."""
-        if input.is_cuda or not self.training or distributed.world() == 1:
+        """Normalise x (B, C, ...) by channel, in evaluation with the running statistics."""
+        if input.is_cuda or not self.training or distributed.world_size() == 1:
             return super().forward(input)
         x = input.to(torch.promote_types(input.dtype, torch.float32)).movedim(1, -1)
         axes = tuple(range(x.ndim - 1))
@@ -41,7 +41,7 @@ class _SynchronisedNorm(nn.SyncBatchNorm):
 
     @torch.no_grad()
     def _follow(self, mean: Tensor, variance: Tensor) -> None:
-        """Move the running statistics towards a batch's; without `momentum`, to the mean of all."""
+        """Move the running statistics towards a batch's; without `momentum`, average all batches."""
         kept = self.num_batches_tracked, self.running_mean, self.running_var
         if all(value is not None for value in kept):
             seen, *running = cast(tuple[Tensor, ...], kept)
@@ -52,12 +52,12 @@ class _SynchronisedNorm(nn.SyncBatchNorm):
 
 
 class _Sum(torch.autograd.Function):
-    """The sum of a tensor over the ranks, and of its gradient, since what all ranks lose counts."""
+    """The sum of a tensor over the ranks; its gradient is summed too, as the loss is over all ranks."""
 
     @staticmethod
     def forward(ctx: Any, *tensors: Tensor) -> Tensor:  # noqa: ARG004 - PyTorch hands it over
         total = tensors[0].clone()
-        distributed.add_up(total)
+        distributed.all_reduce(total)
         return total
 
     @staticmethod

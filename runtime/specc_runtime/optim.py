@@ -15,7 +15,7 @@ M = TypeVar("M", bound=nn.Module)
 
 
 def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Parameters with decay and without: biases, norms and gains have one axis and do not decay."""
+    """Parameters with weight decay and without: biases, norms and gains have one axis and no decay."""
     trained = [p for p in network.parameters() if p.requires_grad]
     groups: list[dict[str, Any]] = [
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
@@ -25,11 +25,11 @@ def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, 
 
 
 def build_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """The recipe's optimizer, fused: it does nothing where its `found_inf` is 1, and nobody waits.
+    """The recipe's optimizer, fused: if its `found_inf` is 1 it skips the step without a host wait.
 
-    Its state is there from the beginning, so that no step finds the memory for it gone. That is of
-    zeros: PyTorch would take SGD's momentum from the first gradient, which comes to the same, but
-    from memory as it happens to be where that first step is left out.
+    Its state is allocated at once, so that no later step can lack the memory for it, and is zero.
+    PyTorch would take SGD's momentum from the first gradient, which is the same, except
+    that uninitialised memory is used if that first step is skipped.
     """
     groups = parameter_groups(network, recipe.weight_decay)
     rate, momentum = recipe.lr, recipe.momentum
@@ -48,17 +48,17 @@ def build_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer
 
 
 class _SGD(torch.optim.SGD):
-    """PyTorch's, fused, which gets to see tensors as they lie in memory.
+    """PyTorch's fused SGD on tensors viewed as contiguous.
 
-    On a CPU its kernel first copies each gradient that is not contiguous, as with channels last, and
-    then reads the gradient itself.
+    On a CPU its kernel copies each gradient that is not contiguous, such as channels-last ones, and
+    then does not use the copy.
     """
 
     OPTIONS = ("lr", "momentum", "dampening", "weight_decay", "nesterov", "maximize")
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Update what has a gradient."""
+        """Update the parameters that have a gradient."""
         for group in self.param_groups:
             trained = [p for p in group["params"] if p.grad is not None]
             kept = [self.state[p]["momentum_buffer"] for p in trained if group["momentum"]]
@@ -73,17 +73,17 @@ class _SGD(torch.optim.SGD):
 
 
 def _as_they_lie(tensors: list[Tensor]) -> list[Any]:
-    """Views of tensors, of which those that are channels last have their axes in the order of memory."""
+    """The tensors, with the axes of channels-last ones permuted to their order in memory."""
     layout = torch.channels_last
     return [t.movedim(1, -1) if t.is_contiguous(memory_format=layout) else t for t in tensors]
 
 
 def learning_rate(recipe: Recipe, step: int, total: int) -> float:
-    """The rate of `step`, counted from 0, of a run of `total` steps.
+    """The learning rate of `step`, counted from 0, in a run of `total` steps.
 
-    It rises linearly over `warmup_steps`, or a tenth of a short run, then falls: by `gamma` at each of
-    `milestones`, which below 1 are parts of the run and from 1 on its epochs or steps, or along half a
-    cosine to 0 (Loshchilov, Hutter, SGDR, 2017).
+    It rises linearly over `warmup_steps`, or a tenth of a short run. Then it falls by `gamma` at each of
+    `milestones`, which below 1 are fractions of the run and from 1 on its epochs or steps, or along half
+    a cosine to 0 (Loshchilov, Hutter, SGDR, 2017).
     """
     warmup = min(recipe.warmup_steps, total // 10)
     if step < warmup:
@@ -117,9 +117,9 @@ def optimizer_tensors(network: nn.Module, optimizer: torch.optim.Optimizer) -> d
 def load_optimizer_tensors(
     network: nn.Module, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]
 ) -> None:
-    """Undo `optimizer_tensors`. Raises `ValueError` unless names and shapes are the optimizer's own.
+    """Load what `optimizer_tensors` gave. Raises `ValueError` unless names and shapes match.
 
-    A fused optimizer would write behind the end of a tensor that is too small.
+    A fused optimizer would write beyond the end of a tensor that is too small.
     """
     state = optimizer_tensors(network, optimizer)
     if other := sorted(state.keys() ^ tensors.keys()):
@@ -133,20 +133,20 @@ def load_optimizer_tensors(
 
 
 class RunningStatistics:
-    """The running statistics of a network's norms, which a forward pass changes at once."""
+    """The running statistics of a network's norms, which a forward pass changes."""
 
     def __init__(self, network: nn.Module) -> None:
         self._buffers = [b for b in network.buffers() if b.is_floating_point()]
-        self._none = next(network.parameters()).new_empty(0)
+        self._empty = next(network.parameters()).new_empty(0)
 
     @torch.no_grad()
     def read(self) -> Tensor:
-        """A copy of all of them in a row."""
-        return torch.cat([self._none, *(b.flatten() for b in self._buffers)])
+        """A flat copy of them all."""
+        return torch.cat([self._empty, *(b.flatten() for b in self._buffers)])
 
     @torch.no_grad()
     def write(self, values: Tensor) -> None:
-        """Put values such as `read` gave in their places."""
+        """Restore values that `read` returned."""
         if self._buffers:
             parts = torch.split_with_sizes(values, [b.numel() for b in self._buffers])
             shaped = [part.view_as(b) for part, b in zip(parts, self._buffers, strict=True)]
@@ -154,10 +154,10 @@ class RunningStatistics:
 
 
 class Average(Generic[M]):
-    """An exponential moving average of a module's weights, itself a module to score with.
+    """A copy of a module with the exponential moving average of its weights.
 
     Polyak, Juditsky, 1992. The decay grows with the steps, min(decay, (1 + n) / (10 + n)), so that
-    an average of few steps does not remember the initial weights.
+    an average over few steps does not remember the initial weights.
     """
 
     def __init__(self, module: M, decay: float) -> None:
@@ -166,7 +166,7 @@ class Average(Generic[M]):
 
     @torch.no_grad()
     def update(self, module: M, step: int) -> None:
-        """Take in the weights after `step` steps, all at once; running statistics are copied."""
+        """Add the weights after `step` steps to the average; buffers are copied."""
         decay = min(self.decay, (1 + step) / (10 + step))
         mine: list[Tensor] = list(self.module.parameters())
         theirs: list[Tensor] = list(module.parameters())

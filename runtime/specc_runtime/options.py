@@ -1,6 +1,6 @@
 """Options as the fields of a dataclass: what a value may be, and how it is written in YAML.
 
-And what a command takes for a whole number, or for a part.
+Also the types of a command's numeric arguments.
 """
 
 import json
@@ -14,9 +14,9 @@ from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hin
 
 @dataclass(frozen=True)
 class Option:
-    """What a field takes: what its annotation `hint` says, in bounds, or one of some words.
+    """The values a field accepts: those of its annotation `hint`, within bounds, and its `words`.
 
-    `words` are values that have a name, which stands outside the bounds.
+    `words` maps names to values, which may be out of bounds.
     """
 
     hint: Any
@@ -25,7 +25,7 @@ class Option:
     words: dict[str, Any]
 
     def value(self, given: Any) -> Any:
-        """A value as YAML gives it, as the field has it. Raises `ValueError`, which says what is wrong."""
+        """The field's value from one as YAML gives it. Raises `ValueError`, which says what is wrong."""
         if isinstance(given, str) and given in self.words:
             return self.words[given]
         value = _fit(given, self.hint)
@@ -36,7 +36,7 @@ class Option:
         return cast(Any, value)
 
     def text(self, value: Any) -> str:
-        """The field's value as YAML has it."""
+        """The field's value as YAML writes it."""
         return next((word for word, means in self.words.items() if means == value), text(value))
 
     def _check(self, number: float) -> None:
@@ -55,7 +55,7 @@ def option(
     most: float | None = None,
     words: dict[str, Any] | None = None,
 ) -> Any:
-    """A field with what `specc train --help` says of it, the bounds of its value, and its words."""
+    """A field with its line in `specc train --help`, its bounds, and its words."""
     about = {"doc": doc, "least": least, "most": most, "words": words or {}}
     return field(default=default, metadata=about)
 
@@ -70,7 +70,7 @@ def options_of(kind: type) -> dict[str, Option]:
 
 
 def at_least(least: int) -> Callable[[str], int]:
-    """What reads a command's argument that is a whole number, and no less than this."""
+    """An argparse type: a whole number of at least this."""
 
     def read(text: str) -> int:
         if (number := int(text)) < least:
@@ -81,20 +81,20 @@ def at_least(least: int) -> Callable[[str], int]:
     return read
 
 
-def part(text: str) -> float:
-    """Read a command's argument that is a part of 1."""
+def fraction(text: str) -> float:
+    """An argparse type: a number from 0 to 1."""
     if not 0.0 <= (number := float(text)) <= 1.0:
         raise ArgumentTypeError(f"must be from 0 to 1, and is {text}")
     return number
 
 
-part.__name__ = "number"
+fraction.__name__ = "number"
 
 
 def text(value: Any) -> str:
-    """A value as YAML has it, and as all its readers understand it."""
+    """A value as YAML writes it, in a form that all YAML readers agree on."""
     if isinstance(value, float):
-        # YAML 1.1 takes 1e-05 for a text, 1.0e-05 for a number; all readers agree on the latter.
+        # YAML 1.1 reads 1e-05 as text, and 1.0e-05 as a number, as all other versions do.
         mantissa, e, exponent = repr(value).partition("e")
         return f"{mantissa}{'' if '.' in mantissa else '.0'}{e}{exponent}" if e else mantissa
     if isinstance(value, tuple):
@@ -106,7 +106,7 @@ def text(value: Any) -> str:
 
 
 def _fit(given: Any, hint: Any) -> Any:
-    """The value as an annotation wants it. Raises `ValueError`, which says what it wants."""
+    """The value as the annotation's type. Raises `ValueError`, which says what type that is."""
     if get_origin(hint) in (Union, UnionType):
         inner, _ = get_args(hint)
         return None if given is None else _fit(given, inner)

@@ -1,8 +1,8 @@
-"""Objects found on pictures and videos: drawn on them, as JSON, and as COCO's results."""
+"""Detections on pictures and videos: drawn, as JSON, and in COCO's results format."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import islice, tee
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from specc_runtime.data import DataError
-from specc_runtime.data.images import UnreadableImage, decode
+from specc_runtime.data.dataset import USUAL_LIMITS
+from specc_runtime.data.images import UnreadableImage, decode, read_header
 from specc_runtime.data.view import View
 from specc_runtime.detector import Detector
 from specc_runtime.drawing import draw_detections, save_image
@@ -22,9 +23,9 @@ from specc_runtime.video import Video
 
 PICTURES = (".jpeg", ".jpg", ".png")
 AT_ONCE = 8
-"""Pictures that the network looks at together."""
+"""Pictures per batch."""
 SHOWN = 3
-"""Files of those that cannot be read."""
+"""Unreadable files that the error names."""
 
 
 def predict(
@@ -35,22 +36,22 @@ def predict(
     least_score: float = 0.5,
     instances: Path | None = None,
 ) -> list[dict[str, Any]]:
-    """Write each picture and video with its objects, and `detections.json`, into `folder`.
+    """Draw the objects on each picture and video into `folder`, and write `detections.json`.
 
-    Returns what `detections.json` holds. With `instances`, an annotation file of COCO, `results.json`
-    has all objects on the pictures, whatever their score, with the ids of that file.
+    Returns the contents of `detections.json`. With `instances`, a COCO annotation file, `results.json`
+    gets all detections on the pictures, whatever their score, with the ids of that file.
 
     Args:
         detector: in evaluation mode.
         classes: names without background.
         sources: JPEG and PNG files, videos, and folders of these.
-        folder: is made. Of the same name, from different folders, the last drawing stays.
-        least_score: of an object that is drawn and told of.
-        instances: what the results are to be scored against.
+        folder: is made. Of sources with the same file name the last one's drawing stays.
+        least_score: threshold for objects that are drawn and listed.
+        instances: the annotation file that the results will be scored against.
 
     Raises:
-        UnreadableImage: files that cannot be read, once all others are done; or one that would be
-            overwritten by its drawing.
+        UnreadableImage: some files cannot be read, once all others are done; or a drawing would
+            overwrite its source.
         DataError: `instances` lacks a picture or a class.
         OSError: a file cannot be written.
     """
@@ -62,10 +63,11 @@ def predict(
     folder.mkdir(parents=True, exist_ok=True)
     told: list[dict[str, Any]] = []
     results: list[dict[str, Any]] = []
+    unreadable: list[str] = []
     videos = [path for path in paths if path.suffix.lower() in VIDEOS]
-    files = _Files([path for path in paths if path not in videos])
-    for image, found in look(detector, files.images()):
-        path = files.read.pop(0)
+    named, pictures = tee(_readable([path for path in paths if path not in videos], unreadable))
+    detected = detect_images(detector, (image for _, image in pictures))
+    for (path, _), (image, found) in zip(named, detected, strict=True):
         drawn, objects = _drawn(image, found, classes, least_score)
         save_image(_drawing(path, folder), drawn)
         height, width = image.shape[:2]
@@ -75,45 +77,51 @@ def predict(
         try:
             video = Video.open(path)
         except UnreadableImage as error:
-            files.unreadable.append(str(error))
+            unreadable.append(str(error))
         else:
             told.append(_watch(detector, classes, video, folder, least_score))
     (folder / "detections.json").write_text(json.dumps(told, indent=1) + "\n")
     if ids:
         (folder / "results.json").write_text(json.dumps(results) + "\n")
-    if files.unreadable and len(paths) == 1:
-        raise UnreadableImage(files.unreadable[0])
-    if files.unreadable:
-        more = ", ..." if len(files.unreadable) > SHOWN else ""
-        what = f"{len(files.unreadable):,} of {len(paths):,} files cannot be read"
+    if unreadable:
         others = f"; what was found on the others is in {folder}" if told else ""
-        raise UnreadableImage(f"{what}: {', '.join(files.unreadable[:SHOWN])}{more}{others}")
+        raise UnreadableImage(_what_failed(unreadable, len(paths)) + others)
     return told
 
 
-class _Files:
-    """Pictures read one after the other: `read` are those not taken yet, `unreadable` says what failed."""
-
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self._paths = paths
-        self.read: list[Path] = []
-        self.unreadable: list[str] = []
-
-    def images(self) -> Iterator[np.ndarray]:
-        for path in self._paths:
-            try:
-                image = decode(path)
-            except UnreadableImage as error:
-                self.unreadable.append(str(error))
-            else:
-                self.read.append(path)
-                yield image
+def _readable(paths: Iterable[Path], unreadable: list[str]) -> Iterator[tuple[Path, np.ndarray]]:
+    """The pictures that can be read, each after its path; messages on the others go to `unreadable`."""
+    for path in paths:
+        try:
+            image = _picture(path)
+        except UnreadableImage as error:
+            unreadable.append(str(error))
+        else:
+            yield path, image
 
 
-def look(
+def _what_failed(unreadable: Sequence[str], files: int) -> str:
+    """The message on unreadable files, out of so many files."""
+    if files == 1:
+        return unreadable[0]
+    more = ", ..." if len(unreadable) > SHOWN else ""
+    what = f"{len(unreadable):,} of {files:,} files cannot be read"
+    return f"{what}: {', '.join(unreadable[:SHOWN])}{more}"
+
+
+def _picture(path: Path) -> np.ndarray:
+    """Pixels of a picture, unless they are too many to be decoded. Raises `UnreadableImage`."""
+    try:
+        read_header(path, USUAL_LIMITS.max_pixels)
+    except UnreadableImage as error:
+        raise UnreadableImage(f"{path.name}: {error}") from error
+    return decode(path)
+
+
+def detect_images(
     detector: Detector, images: Iterable[np.ndarray]
 ) -> Iterator[tuple[np.ndarray, Detections]]:
-    """Each image, RGB uint8 [H, W, 3], with the objects on it: boxes in its pixels, best first."""
+    """Each image, RGB uint8 [H, W, 3], with its detections: boxes in its pixels, best first."""
     left = iter(images)
     while some := list(islice(left, AT_ONCE)):
         sizes = [image.shape[:2] for image in some]
@@ -126,7 +134,7 @@ def look(
 
 
 def _expanded(sources: Sequence[Path]) -> list[Path]:
-    """The files, with what folders hold in their places. Raises `UnreadableImage`."""
+    """The files, with each folder replaced by its files. Raises `UnreadableImage`."""
     paths: list[Path] = []
     for source in sources:
         if not source.is_dir():
@@ -140,17 +148,17 @@ def _expanded(sources: Sequence[Path]) -> list[Path]:
 
 
 def _drawing(path: Path, folder: Path) -> Path:
-    """Where the drawing of a picture or a video goes."""
+    """The path of the drawing of a picture or a video."""
     return folder / (f"{path.stem}.mp4" if path.suffix.lower() in VIDEOS else path.name)
 
 
 def _watch(
     detector: Detector, classes: Sequence[str], video: Video, folder: Path, least_score: float
 ) -> dict[str, Any]:
-    """Draw a video anew, frame by frame, and tell what was found."""
+    """Draw the objects on a video, frame by frame; return its entry of `detections.json`."""
     frames: list[dict[str, Any]] = []
     with video.like(_drawing(video.path, folder)) as writer:
-        for number, (image, found) in enumerate(look(detector, video.frames())):
+        for number, (image, found) in enumerate(detect_images(detector, video.frames())):
             drawn, objects = _drawn(image, found, classes, least_score)
             writer.write(cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
             seconds = round(number / video.fps, 3)
@@ -162,7 +170,7 @@ def _watch(
 def _drawn(
     image: np.ndarray, found: Detections, classes: Sequence[str], least_score: float
 ) -> tuple[np.ndarray, list[dict[str, Any]]]:
-    """The image with the objects that are sure enough, and these as JSON has them."""
+    """The image with its objects of at least `least_score` drawn on it, and these as JSON."""
     shown = found.scores >= least_score
     boxes: list[list[float]] = found.boxes[shown].numpy().tolist()
     scores: list[float] = found.scores[shown].numpy().tolist()
@@ -175,7 +183,7 @@ def _drawn(
 
 
 class _Ids:
-    """Ids of pictures and classes in an annotation file of COCO. Raises `DataError`."""
+    """Ids of pictures and classes in a COCO annotation file. Raises `DataError`."""
 
     def __init__(self, instances: Path, classes: Sequence[str]) -> None:
         self._path = instances
@@ -191,7 +199,7 @@ class _Ids:
         self._categories = [categories[name] for name in classes]
 
     def results(self, path: Path, found: Detections) -> list[dict[str, Any]]:
-        """All objects on a picture in COCO's format of results: boxes are x, y, width, height."""
+        """All detections on a picture in COCO's results format: boxes are x, y, width, height."""
         if path.name not in self._images:
             raise DataError(f"{self._path}: no image is called {path.name}")
         sides = torch.cat([found.boxes[:, :2], found.boxes[:, 2:] - found.boxes[:, :2]], dim=1)

@@ -1,8 +1,8 @@
-"""Recipes: all that a training run can be told, with the defaults that train SSD.
+"""Recipes: the options of a training run, with defaults that train SSD.
 
-A recipe is a YAML file of `name: value`, any of which `name=value` on the command line overrides.
-Those in the folder `recipes` go by their names. Mistakes are found before anything is loaded, all at
-once, with their places.
+A recipe is a YAML file of `name: value`; `name=value` on the command line overrides it. Those in the
+folder `recipes` are found by name. All mistakes are reported together, with their places, before anything
+is loaded.
 """
 
 import re
@@ -17,7 +17,7 @@ from specc.documents import parse as parse_yaml
 from specc_runtime.options import option, options_of, text
 
 AUTO = 0
-"""The `batch` of a recipe that says `auto`: to be decided before training."""
+"""The `batch` of a recipe that says `auto`; a number takes its place before training."""
 
 
 @dataclass(frozen=True)
@@ -25,40 +25,42 @@ class Recipe:
     """Options of a training run. The defaults follow Liu et al., SSD, section 3.1, on one GPU."""
 
     epochs: int = option(120, "passes over the training images", 1)
-    steps: int | None = option(None, "steps of the run, in place of `epochs`", 1)
-    batch: int = option(32, "images a step; auto: as many as fit", 1, words={"auto": AUTO})
+    steps: int | None = option(None, "length of the run in steps, instead of `epochs`", 1)
+    batch: int = option(32, "images per step; auto: as many as fit", 1, words={"auto": AUTO})
     accumulate: int = option(
-        1, "parts of a batch that are computed in turn, to need less memory", 1
+        1, "parts of a batch that are computed one after another, to save memory", 1
     )
-    seed: int = option(0, "of weights, order and augmentation", 0)
+    seed: int = option(0, "for initial weights, image order and augmentation", 0)
 
     optimizer: Literal["sgd", "adamw"] = option("sgd", "rule that updates the weights")
     lr: float = option(1e-3, "learning rate after warm-up", 0.0)
-    momentum: float = option(0.9, "of SGD; beta1 of AdamW", 0.0, 1.0)
-    weight_decay: float = option(5e-4, "of weights, not of biases and norms", 0.0)
-    clip_norm: float | None = option(None, "greatest norm of the gradient; null for any", 0.0)
-    schedule: Literal["step", "cosine", "constant"] = option("step", "how the rate falls")
+    momentum: float = option(0.9, "for SGD; beta1 for AdamW", 0.0, 1.0)
+    weight_decay: float = option(5e-4, "for weights, not for biases and norms", 0.0)
+    clip_norm: float | None = option(None, "largest norm of the gradient; null: no limit", 0.0)
+    schedule: Literal["step", "cosine", "constant"] = option("step", "how the learning rate falls")
     milestones: tuple[float, ...] = option(
         (2 / 3, 5 / 6),
-        "of `step`: when the rate falls, in parts of the run, or from 1 on in its epochs or steps",
+        "for `step`: when the rate falls, as fractions of the run, or from 1 on in epochs or steps",
         0.0,
     )
-    gamma: float = option(0.1, "of `step`: factor at each milestone", 0.0, 1.0)
-    warmup_steps: int = option(500, "steps in which the rate rises, a tenth of the run at most", 0)
+    gamma: float = option(0.1, "for `step`: factor at each milestone", 0.0, 1.0)
+    warmup_steps: int = option(500, "steps of linear warm-up, at most a tenth of the run", 0)
     freeze: tuple[str, ...] = option((), "names or patterns of modules that are not trained")
     ema: float | None = option(
-        0.9998, "decay of the averaged weights that are scored; null for none", 0.0, 1.0
+        0.9998, "decay of the averaged weights that are scored; null: no average", 0.0, 1.0
     )
 
-    sync_norms: bool = option(False, "batch norms see the images of all processes")
+    sync_norms: bool = option(False, "batch norms use the images of all processes")
 
     precision: Literal["bf16", "fp32"] = option("bf16", "of convolutions; weights stay in fp32")
-    channels_last: bool = option(True, "lay images out as NHWC, which tensor cores want")
+    channels_last: bool = option(True, "store images as NHWC, which tensor cores prefer")
     compile: Literal["auto", "always", "never"] = option("auto", "torch.compile; auto: on a GPU")
 
-    workers: int = option(4, "processes that read images; 0 reads in the trainer's own", 0)
-    max_boxes: int | None = option(None, "room for objects on an image; null: as many as occur", 1)
-    cache: int = option(2048, "MiB of decoded images kept in memory", 0)
+    workers: int = option(4, "processes that read images; 0: the main process reads them", 0)
+    max_boxes: int | None = option(
+        None, "objects per image that batches are padded to; null: the most in the data", 1
+    )
+    cache: int = option(2048, "MiB of decoded images to keep in memory", 0)
     augmentation: Literal["ssd", "gentle", "flip"] = option(
         "ssd", "how far images are zoomed and cropped; flip: only mirrored"
     )
@@ -68,24 +70,24 @@ class Recipe:
     score_beside: Literal["auto", "always", "never"] = option(
         "auto", "compute scores while training goes on; auto: on a GPU"
     )
-    evaluate_every: int = option(1, "epochs between validations; 0 for none", 0)
+    evaluate_every: int = option(1, "epochs between validations; 0: no validation", 0)
     patience: int | None = option(
-        None, "validations without a better score after which training ends; null for any", 1
+        None, "validations without a better score after which training ends; null: no limit", 1
     )
-    max_skips: int = option(10, "steps in a row not finite before going back to a checkpoint", 1)
+    max_skips: int = option(10, "skipped steps in a row before going back to a checkpoint", 1)
     checkpoint_every: int = option(1000, "steps between checkpoints, besides each epoch's end", 1)
     log_every: int = option(20, "steps between lines of the log", 1)
     track: Literal["wandb", "mlflow"] | None = option(
-        None, "where the log goes besides TensorBoard's files; null for nowhere"
+        None, "where to log besides TensorBoard's files; null: nowhere"
     )
 
     @property
     def length(self) -> int:
-        """Steps of the run where it is told by them, else its epochs: what `milestones` count."""
+        """The run's length in steps if it is given in steps, else in epochs: what `milestones` count."""
         return self.steps or self.epochs
 
     def as_yaml(self) -> str:
-        """The recipe with every option in it, as `read` takes it."""
+        """The recipe with all options, as `read` takes it."""
         return "".join(
             f"{name}: {_OPTIONS[name].text(value)}\n" for name, value in asdict(self).items()
         )
@@ -97,7 +99,7 @@ def shipped() -> dict[str, Path]:
 
 
 def find(name: str) -> Path:
-    """The file of a recipe: one that comes with specc, or else a path. Raises `Findings`."""
+    """The file of a recipe, given as a path or as the name of a shipped recipe. Raises `Findings`."""
     if Path(name).suffix or Path(name).exists():
         return Path(name)
     known = shipped()
@@ -118,9 +120,9 @@ def find(name: str) -> Path:
 
 
 def read(path: Path | None, overrides: Sequence[str] = ()) -> Recipe:
-    """The recipe of a YAML file, or the default one, with `name=value` overrides.
+    """The recipe in a YAML file, or the default one, with `name=value` overrides.
 
-    Of `epochs` and `steps`, the one that comes last is the run's length. Raises
+    If both `epochs` and `steps` are given, the later one is the run's length. Raises
     `specc.documents.Findings` with all mistakes.
     """
     values: dict[str, Any] = {}
@@ -166,7 +168,7 @@ _OPTIONS = options_of(Recipe)
 
 
 def _entries(path: Path | None, overrides: Sequence[str]) -> Iterator[tuple[str, Span, Node]]:
-    """Name, place of the name, and value of each option given, in the order given."""
+    """Name, place of the name, and value of each option, in the order given."""
     documents: list[Node] = [load_yaml(path)] if path else []
     documents += [_override(given) for given in overrides]
     for document in documents:
@@ -185,12 +187,12 @@ def _override(given: str) -> Node:
         help = f"write `{given}=` and its value, without spaces" if given in _OPTIONS else None
         raise Findings([Diagnostic("E0903", f"`{given}` is not `name=value`", (label,), help)])
     if _EXPONENT.fullmatch(value):
-        value = text(float(value))  # of files, YAML 1.1 takes 1e-3 for a text; here nobody does
+        value = text(float(value))  # YAML 1.1 reads 1e-3 as text, which nobody means here
     return parse_yaml(Source("command line", f"{name}: {value}"))
 
 
 def _too_late(recipe: Recipe, places: dict[str, Span]) -> Diagnostic:
-    """What to say of a milestone behind the end of the run."""
+    """The error for a milestone after the end of the run."""
     unit, last = "steps" if recipe.steps else "epochs", max(recipe.milestones)
     return Diagnostic(
         "E0902",

@@ -1,4 +1,4 @@
-"""Train again what a run's folder records, and say what differs."""
+"""Repeat the training that a run's folder records, and say what differs."""
 
 import sys
 from pathlib import Path
@@ -18,11 +18,11 @@ TIMING = "images_per_second"
 def reproduce(
     folder: Path, output: Path, data: Path | None = None, weights: Path | None = None
 ) -> int:
-    """Do a run again, in `output`: 0 if losses, scores and weights are the same to the bit, else 1.
+    """Repeat a run in `output`; return 0 if losses, scores and weights are the same to the bit, else 1.
 
-    `data` and `weights` are where its data set and the weights it began with have moved to, if they
-    have. On the CPU the same number of threads is used. Raises what `specc_runtime.session.start`
-    raises, and `RunError` where there is nothing to compare with.
+    `data` and `weights` are the new places of the data set and of the starting weights, if they have
+    moved. On the CPU the same number of threads is used. Raises what `specc_runtime.session.start`
+    raises, and `RunError` if the first run has not ended.
     """
     first, second = Run(folder), Run(output)
     began = first.read()
@@ -31,11 +31,16 @@ def reproduce(
     torch.set_num_threads(began["threads"])
     with distributed.joined():
         code = start(Job.again(folder, output, data, weights))
-        return code or distributed.gathered(_told(first, second) if distributed.leads() else 0)[0]
+        if code:
+            return code
+        return (
+            code
+            or distributed.all_gather(_compare(first, second) if distributed.is_main() else 0)[0]
+        )
 
 
 def _has_ended(run: Run) -> bool:
-    """Whether a run came to its end, and was not stopped before. With `patience` it may end anywhere."""
+    """Whether a run has come to its end. With `patience` that can be at any step."""
     recipe = recipes.read(run.recipe)
     if not run.last.exists() or recipe.patience is not None:
         return run.last.exists()
@@ -47,8 +52,8 @@ def _has_ended(run: Run) -> bool:
     return max((step for step, _ in _metrics(run)), default=0) >= steps
 
 
-def _told(first: Run, second: Run) -> int:
-    """Say whether the second run is the first one again: 0 if it is."""
+def _compare(first: Run, second: Run) -> int:
+    """Print what differs between two runs; return 0 if nothing does, else 1."""
     found = [*compare_metrics(first, second), *compare_weights(first, second)]
     for line in found:
         print(f"differs: {line}", file=sys.stderr)
@@ -61,7 +66,7 @@ def _told(first: Run, second: Run) -> int:
 
 
 def compare_metrics(first: Run, second: Run) -> list[str]:
-    """In which losses and scores two runs differ: the first of each kind; nothing if in none."""
+    """The first difference of each kind between the losses and scores of two runs."""
     one, other = _metrics(first), _metrics(second)
     found: dict[str, str] = {}
     for place in sorted(one.keys() | other.keys()):
@@ -72,7 +77,7 @@ def compare_metrics(first: Run, second: Run) -> list[str]:
 
 
 def compare_weights(first: Run, second: Run) -> list[str]:
-    """How far the last weights of two runs are apart; nothing if they are the same."""
+    """How far apart the last weights of two runs are; empty if they are equal."""
     one, other = (tensorfile.read(run.last)[0] for run in (first, second))
     if one.keys() != other.keys():
         return ["weights, which have other names"]
@@ -85,7 +90,7 @@ def compare_weights(first: Run, second: Run) -> list[str]:
 
 
 def _metrics(run: Run) -> dict[tuple[int, str], dict[str, Any]]:
-    """Losses and scores by step and kind, but for how fast it went."""
+    """Losses and scores by step and kind, without the speed."""
     return {
         (line["step"], line["kind"]): {k: v for k, v in line.items() if k != TIMING}
         for line in logs.read(run.metrics)

@@ -1,4 +1,4 @@
-"""The folder of a run, which keeps what the run was: enough to repeat it and to go on with it."""
+"""The folder of a run, which holds everything needed to repeat or resume the run."""
 
 import fcntl
 import hashlib
@@ -17,10 +17,9 @@ import cv2
 import torch
 
 from specc_runtime import distributed
-from specc_runtime.checkpoint import sha256
 from specc_runtime.data import Dataset
+from specc_runtime.files import sha256, write_text
 from specc_runtime.recipe import Recipe
-from specc_runtime.weights.own import write_whole
 
 
 class RunError(Exception):
@@ -29,29 +28,29 @@ class RunError(Exception):
 
 @dataclass(frozen=True)
 class Run:
-    """A run's folder and the names in it."""
+    """A run's folder and the files in it; `classes` go into the weights that it saves."""
 
     path: Path
     classes: tuple[str, ...] = ()
 
     @property
     def model(self) -> Path:
-        """The emitted module, copied."""
+        """A copy of the emitted module."""
         return self.path / "model.py"
 
     @property
     def spec(self) -> Path:
-        """The spec that it was emitted from, as written, where one was given."""
+        """The spec that it was emitted from, as written, if there was one."""
         return self.path / "spec.yaml"
 
     @property
     def expanded(self) -> Path:
-        """That spec with its variant chosen and all that it uses in it: it compiles by itself."""
+        """That spec with its variant applied and everything it uses included: it compiles by itself."""
         return self.path / "expanded.yaml"
 
     @property
     def recipe(self) -> Path:
-        """The recipe with every default and override in it."""
+        """The recipe, with all defaults and overrides."""
         return self.path / "recipe.yaml"
 
     @property
@@ -61,17 +60,17 @@ class Run:
 
     @property
     def metrics(self) -> Path:
-        """Losses and scores, a JSON object a line."""
+        """Losses and scores, one JSON object a line."""
         return self.path / "metrics.jsonl"
 
     @property
     def tracked(self) -> Path:
-        """What the service that tracks the run calls it, where the recipe asks for one."""
+        """The run's id at a tracking service, if the recipe asks for one."""
         return self.path / "tracked.json"
 
     @property
     def checkpoints(self) -> Path:
-        """The last checkpoints."""
+        """The last two checkpoints."""
         return self.path / "checkpoints"
 
     @property
@@ -85,9 +84,9 @@ class Run:
         return self.path / "last.safetensors"
 
     def lock(self) -> IO[str]:
-        """Make the folder and hold it until the file returned is closed. Raises `RunError`.
+        """Make the folder and lock it until the returned file is closed. Raises `RunError`.
 
-        The lock is this process's alone: it ends with it, though those that read data may live on.
+        The lock ends with this process, even if its data loader workers live on.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         file = (self.path / ".lock").open("w")
@@ -99,16 +98,16 @@ class Run:
         return file
 
     def require_new(self) -> None:
-        """Raise `RunError` if another run has come to its first checkpoint in this folder."""
+        """Raise `RunError` if another run has saved a checkpoint in this folder."""
         if self._has_come_far() and not self.is_restarted():
             raise RunError(f"{self.path}: holds a run: give another -o, or --resume {self.path}")
 
     def is_restarted(self) -> bool:
-        """Whether this process is to go on with the run here, as `torchrun` has started it again."""
-        if not (distributed.launch() and self._has_come_far()):
+        """Whether `torchrun` has started this run again, so that it should resume."""
+        if not (distributed.launch_id() and self._has_come_far()):
             return False
         began = self.read()
-        return began["command"] == sys.argv and distributed.starts_again(began.get("launch"))
+        return began["command"] == sys.argv and distributed.is_restart_of(began.get("launch"))
 
     def _has_come_far(self) -> bool:
         return any(self.checkpoints.glob("step-*"))
@@ -122,34 +121,34 @@ class Run:
     ) -> None:
         """Record a run before its first step.
 
-        `sources` are the files to copy, by where they go; `datasets` are the splits that it trains and
-        is scored on; `asked` is what else was asked for.
+        `sources` are the files to copy, by their places here; `datasets` are the splits to train and
+        score on; `asked` are further entries of `run.json`.
         """
         for kept, source in sources.items():
             shutil.copyfile(source, kept)
         self.keep_recipe(recipe)
         about = {
             "command": sys.argv,
-            "launch": distributed.launch(),
+            "launch": distributed.launch_id(),
             **asked,
             "classes": list(self.classes),
             "fingerprints": {found.report.split: fingerprint(found) for found in datasets},
             **machine(),
         }
-        _write_text(self.about, json.dumps(about, indent=1) + "\n")
+        write_text(self.about, json.dumps(about, indent=1) + "\n")
 
     def keep_recipe(self, recipe: Recipe) -> None:
         """Record a recipe, whole or not at all."""
-        _write_text(self.recipe, recipe.as_yaml())
+        write_text(self.recipe, recipe.as_yaml())
 
     def keep_data(self, root: Path) -> None:
-        """Record where the data set is by now."""
+        """Record the new place of the data set."""
         about = self.read()
         about["data"]["root"] = str(root.resolve())
-        _write_text(self.about, json.dumps(about, indent=1) + "\n")
+        write_text(self.about, json.dumps(about, indent=1) + "\n")
 
     def read(self) -> dict[str, Any]:
-        """What `write` recorded. Raises `RunError`."""
+        """The contents of `run.json`. Raises `RunError`."""
         try:
             about = json.loads(self.about.read_text(encoding="utf-8"))
         except (FileNotFoundError, NotADirectoryError) as error:
@@ -164,7 +163,7 @@ class Run:
         return cast(dict[str, Any], about)
 
     def data(self) -> Path:
-        """Where the data set lies, as recorded. Raises `RunError` if it does no longer."""
+        """The recorded place of the data set. Raises `RunError` if it is not there."""
         root = Path(self.read()["data"]["root"])
         if not root.exists():
             raise RunError(
@@ -173,9 +172,9 @@ class Run:
         return root
 
     def start_weights(self, moved: Path | None = None) -> Path | None:
-        """The weights that it began with, if any; `moved` is where they lie now, if they have moved.
+        """The weights that the run started from, if any; `moved` is their new place if they have moved.
 
-        Raises `RunError` unless they are there and the same to the last byte.
+        Raises `RunError` unless the file is there and unchanged.
         """
         began = self.read()["weights"]
         if not began:
@@ -197,7 +196,7 @@ class Run:
         return path
 
     def check_data(self, datasets: Iterable[Dataset]) -> None:
-        """Raise `RunError` unless these are the splits, wherever they lie, that the run began with."""
+        """Raise `RunError` unless these splits have the classes and annotations the run began with."""
         began = self.read()
         for found in datasets:
             if began["classes"] != list(found.classes):
@@ -230,15 +229,8 @@ def _is_record(about: Any) -> bool:
             return False
 
 
-def _write_text(path: Path, text: str) -> None:
-    def write(partial: Path) -> None:
-        partial.write_text(text)
-
-    write_whole(path, write)
-
-
 def machine() -> dict[str, Any]:
-    """What results may depend on besides what was asked for."""
+    """Versions and hardware, on which results may depend."""
     return {
         "versions": {
             "python": platform.python_version(),
@@ -247,13 +239,13 @@ def machine() -> dict[str, Any]:
             "cuda": torch.version.cuda,
         },
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
-        "processes": distributed.world(),
+        "processes": distributed.world_size(),
         "threads": torch.get_num_threads(),
     }
 
 
 def git_state(folder: Path) -> dict[str, Any] | None:
-    """Commit of the git repository that holds a folder, and the files changed since, if any."""
+    """The commit and the changed files of the git repository around a folder; None without one."""
     git = ["git", "-C", str(folder)]
     try:
         commit, status = (
@@ -266,7 +258,7 @@ def git_state(folder: Path) -> dict[str, Any] | None:
 
 
 def fingerprint(dataset: Dataset) -> str:
-    """SHA-256 of the classes and of all that is annotated, in order."""
+    """SHA-256 of the classes and of all annotations, in order."""
     digest = hashlib.sha256("\n".join(dataset.classes).encode())
     for found in dataset.annotations:
         digest.update(f"\n{found.path.name} {found.height} {found.width}".encode())

@@ -1,7 +1,6 @@
-"""Sampling: which anchors or regions of a picture count, drawn at random.
+"""Sampling: the anchors or regions of a picture that the loss counts, drawn at random.
 
-The draws come from torch's own generator, so that they are a function of (seed, step) as the rest of
-a step is.
+Draws use torch's global generator, so like all of a step they are a function of (seed, step).
 """
 
 from dataclasses import dataclass
@@ -12,20 +11,21 @@ from torch import Tensor
 
 from specc_runtime.boxes import area
 from specc_runtime.matching import NOTHING, UNDECIDED, Assigned, IoUMatch
+from specc_runtime.predictions import take
 
 
 class Drawn(NamedTuple):
-    """Some of the anchors of each picture, as many of each; not all need count."""
+    """The same number n of anchors of each picture, some of which may be padding."""
 
     places: Tensor  # (B, n), positions among the anchors
-    counts: Tensor  # (B, n), whether this one counts
+    counts: Tensor  # (B, n), False for padding
 
 
 @torch.no_grad()
 def draw(labels: Tensor, examples: int, positive: float) -> Drawn:
-    """Draw from each picture's anchors with labels (B, A): at most `examples`, or A if there are fewer.
+    """Draw up to `examples` of each picture's anchors, given their labels (B, A).
 
-    Of those, at most a share `positive` have an object, and background fills up the rest; undecided
+    At most a fraction `positive` of them have an object, the rest are background; undecided
     anchors never count. Ren et al., Faster R-CNN, NeurIPS 2015, section 3.1.3.
     """
     anchors = labels.shape[1]
@@ -39,25 +39,20 @@ def draw(labels: Tensor, examples: int, positive: float) -> Drawn:
     return Drawn(index, keys >= 0)
 
 
-def take(values: Tensor, index: Tensor) -> Tensor:
-    """Rows (B, n, C) of values (B, A, C) at positions (B, n)."""
-    return values.gather(1, index[..., None].expand(-1, -1, values.shape[2]))
-
-
 class Sampled(NamedTuple):
-    """The regions that a second stage learns from, and what each is to find."""
+    """The regions that train a second stage, and their targets."""
 
-    regions: Tensor  # (B, S, 4), without area where there are fewer
+    regions: Tensor  # (B, S, 4), padded with boxes without area
     assigned: Assigned
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Regions for the second stage to learn from: Girshick, Fast R-CNN, ICCV 2015, section 2.3.
+    """Regions to train the second stage: Girshick, Fast R-CNN, ICCV 2015, section 2.3.
 
-    Of each picture's proposals, and its objects beside them, `examples` are drawn, at most a share
-    `positive` of them with an object. Where there are fewer, regions without area fill up the
-    places, and they are undecided.
+    Of each picture's proposals and annotated boxes together, `examples` are drawn, at most a fraction
+    `positive` of them with an object. If there are fewer, they are padded with undecided regions
+    without area.
     """
 
     examples: int = 512

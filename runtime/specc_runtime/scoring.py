@@ -1,8 +1,8 @@
-"""What validations say: which weights are the best so far, and how many validations ago they were.
+"""Validation scores: which weights are the best so far, and how many validations ago that was.
 
-Scores may be computed in a thread while training goes on. They are weighed at fixed places all the
-same: before the next validation, before a checkpoint within an epoch, at the end. So what a run does
-never depends on how long they take.
+Scores may be computed in a thread while training goes on. They take effect only at fixed points: before
+the next validation, before a checkpoint within an epoch, at the end. So a run never depends on
+how long they take.
 """
 
 import copy
@@ -20,13 +20,13 @@ from specc_runtime.logs import Log
 from specc_runtime.recipe import Recipe
 
 Compute = Callable[[], dict[str, Any]]
-"""Computes scores of what has been found, without the device. `map50`, and `map` where there is one,
-say which weights are best."""
+"""Computes the scores of a validation, without the device. `map`, or else `map50`, decides which weights
+are best."""
 
 
 @dataclass(frozen=True)
 class _Awaited:
-    """Scores that are being computed: of which step and detector, and the validation before it."""
+    """Scores that are being computed, for the detector of a step; `before` is the validation before it."""
 
     step: int
     before: int
@@ -35,14 +35,14 @@ class _Awaited:
 
 
 class Scoring:
-    """Weighs the scores of a run, computed beside training if the recipe's `score_beside` says so.
+    """Keeps track of a run's scores, computed in a thread if the recipe's `score_beside` says so.
 
-    `keep` gets the detector with the best score so far, and its step.
+    `keep` is called with each detector that has the best score so far, and its step.
 
     Attributes:
         validated: the last step that was scored, or needed no score.
         best: the best score so far, minus infinity before the first.
-        stale: validations since.
+        stale: validations since the best one.
     """
 
     def __init__(
@@ -60,41 +60,41 @@ class Scoring:
         self.validated, self.best, self.stale = 0, -math.inf, 0
 
     @property
-    def is_tired(self) -> bool:
-        """Whether there have been as many validations without a better score as are borne."""
+    def out_of_patience(self) -> bool:
+        """Whether `patience` validations in a row have brought no better score."""
         return self._patience is not None and self.stale >= self._patience
 
     def begin(self, step: int, detector: Detector, compute: Compute) -> None:
-        """Score a detector, at once or beside training, which may change the detector meanwhile."""
+        """Score a detector, at once or in the thread; training may then change the detector meanwhile."""
         if self._pool is None:
-            self._weigh(step, detector, compute())
+            self._record(step, detector, compute())
         else:
             kept, scores = copy.deepcopy(detector), self._pool.submit(compute)
             self._awaited = _Awaited(step, self.validated, kept, scores)
 
-    def land(self) -> None:
-        """Wait for the scores that are being computed, if any, and weigh them."""
+    def finish(self) -> None:
+        """Wait for the scores that are being computed, if any, and record them."""
         if self._awaited:
             awaited, self._awaited = self._awaited, None
-            self._weigh(awaited.step, awaited.detector, awaited.scores.result())
+            self._record(awaited.step, awaited.detector, awaited.scores.result())
 
-    def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps. Scores still awaited are not in it: they are computed again."""
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps, without scores still awaited: those are computed again."""
         return {
             "validated": self._awaited.before if self._awaited else self.validated,
             "best": None if math.isinf(self.best) else self.best,
             "stale": self.stale,
         }
 
-    def take_up(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state` gave. Raises `KeyError`, `TypeError` or `ValueError`."""
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from a `state_dict`. Raises `KeyError`, `TypeError` or `ValueError`."""
         self._awaited = None
         self.validated, self.stale = int(state["validated"]), int(state["stale"])
         self.best = -math.inf if state["best"] is None else float(state["best"])
 
-    def _weigh(self, step: int, detector: Detector, scores: dict[str, Any]) -> None:
-        """Record scores, on all ranks those of rank 0, and keep the weights if they are the best."""
-        scores = distributed.gathered(scores)[0]
+    def _record(self, step: int, detector: Detector, scores: dict[str, Any]) -> None:
+        """Log scores, on all ranks those of rank 0, and keep the weights if they are the best."""
+        scores = distributed.all_gather(scores)[0]
         self._log.record("validation", step, scores)
         score = float(scores.get("map", scores["map50"]))
         self._log.say(f"step {step:,}: mAP {score:.4f}, best {max(score, self.best):.4f}")

@@ -1,4 +1,4 @@
-"""From what was asked for to a trainer at work: data, detector, folder and log put together."""
+"""Sets up a training run as it was asked for: data, detector, folder, log and trainer."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
@@ -12,12 +12,12 @@ import torch
 from specc_runtime import distributed, inference, model, weights
 from specc_runtime import recipe as recipes
 from specc_runtime.batch_size import settled
-from specc_runtime.checkpoint import sha256
 from specc_runtime.data import AUGMENTATIONS, Batch, DataError, Dataset, Loader, open_dataset
 from specc_runtime.detector import Detector
 from specc_runtime.device import choose
 from specc_runtime.evaluation import Evaluator
-from specc_runtime.logs import Log, Unheard
+from specc_runtime.files import sha256
+from specc_runtime.logs import Log, NullLog
 from specc_runtime.recipe import Recipe
 from specc_runtime.report import write_report
 from specc_runtime.run import Run, RunError, git_state
@@ -28,10 +28,10 @@ from specc_runtime.trainer import Trainer, Validate
 
 @dataclass(frozen=True)
 class Job:
-    """A training run as asked for; with `resumed` it goes on from the run's last checkpoint.
+    """A training run as asked for; with `resumed` it continues from the run's last checkpoint.
 
-    `spec` is what `model` was emitted from, if that is known. `original` is a run whose data set this
-    one's has to be.
+    `spec` is the file that `model` was emitted from, if known, and `expanded` the same written out.
+    `original` is a run that must have used the same data.
     """
 
     run: Run
@@ -48,9 +48,9 @@ class Job:
 
     @classmethod
     def of_run(cls, folder: Path, options: Sequence[str], data: Path | None = None) -> "Job":
-        """The job that a run's folder records, with recipe options changed. Raises `RunError`.
+        """Resume the run recorded in a folder, with recipe options changed. Raises `RunError`.
 
-        `data` is where the data set has moved to, if it has.
+        `data` is the new place of a data set that has moved.
         """
         return replace(cls._recorded(folder, options, data), resumed=True)
 
@@ -58,10 +58,10 @@ class Job:
     def again(
         cls, folder: Path, output: Path, data: Path | None = None, weights: Path | None = None
     ) -> "Job":
-        """The job that a run's folder records, from its beginning. Raises `RunError`.
+        """Repeat the run recorded in a folder from its start, in `output`. Raises `RunError`.
 
-        `data` and `weights` are where its data set and the weights it began with have moved to, if
-        they have.
+        `data` and `weights` are the new places of the data set and of the starting weights, if they
+        have moved.
         """
         job = cls._recorded(folder, (), data)
         spec, expanded = (
@@ -90,7 +90,7 @@ class Job:
         )
 
     def sources(self) -> dict[Path, Path]:
-        """Module and spec, by where the run's folder keeps them."""
+        """The files to copy into the run's folder, by their places there."""
         pairs = (
             (self.run.model, self.model),
             (self.run.spec, self.spec),
@@ -99,7 +99,7 @@ class Job:
         return {kept: source for kept, source in pairs if source}
 
     def record(self) -> dict[str, Any]:
-        """What was asked for besides model and recipe, as `Run.write` keeps it."""
+        """What `Run.write` records besides model and recipe."""
         root = str(self.data.resolve())
         start_from = self.weights
         return {
@@ -111,48 +111,54 @@ class Job:
 
 
 def start(job: Job) -> int:
-    """Do the job, with all processes that `torchrun` started for it; its exit code.
+    """Do a job, together with all processes that `torchrun` started for it; return its exit code.
 
-    A job that is started again since a process was lost goes on from its last checkpoint.
+    If `torchrun` has started it again after a failure, it continues from its last checkpoint.
     """
     with distributed.joined():
-        again = distributed.gathered(job.run.is_restarted())[0]
+        again = distributed.all_gather(job.run.is_restarted())[0]
         return _work(Job.of_run(job.run.path, ()) if again else job)
 
 
 def _work(job: Job) -> int:
-    """Do the job; its exit code. Nothing is written before rank 0 holds the run's folder."""
+    """Do the job; return its exit code. Nothing is written before rank 0 has locked the run's folder."""
     emitted = model.load(job.model, job.spec)
     memory = job.recipe.cache * 2**20
     dataset = open_dataset(job.data, job.split, cache_bytes=memory)
     validation = open_dataset(job.data, job.val_split) if job.val_split else None
     if validation:
-        Evaluator(validation, job.recipe.metric)  # what it lacks is said now, not after an epoch
+        Evaluator(
+            validation, job.recipe.metric
+        )  # a missing package is an error now, not after an epoch
     splits = [dataset, validation] if validation else [dataset]
+    for split in splits:
+        split.require_objects()
     job = replace(job, recipe=settled(job.recipe, emitted, dataset))
     run = Run(job.run.path, dataset.classes)
     for known in filter(None, (job.original, run if job.resumed else None)):
         known.check_data(splits)
-    with run.lock() if distributed.leads() else nullcontext():
-        if distributed.leads() and not job.resumed:
+    with run.lock() if distributed.is_main() else nullcontext():
+        if distributed.is_main() and not job.resumed:
             run.require_new()
             run.write(job.sources(), job.recipe, splits, job.record())
         log = _log(job, run)
         try:
             scanned = _tables(splits)
             log.say(scanned)
-            if distributed.world() > 1:
-                log.say(f"{distributed.world()} processes share each batch of {job.recipe.batch}")
+            if distributed.world_size() > 1:
+                log.say(
+                    f"{distributed.world_size()} processes share each batch of {job.recipe.batch}"
+                )
             trainer = _trainer(job, emitted, dataset, validation, run, log)
             if job.resumed:
                 trainer.resume()
-                if distributed.leads():
+                if distributed.is_main():
                     run.keep_recipe(job.recipe)
                     run.keep_data(job.data)
             code = trainer.fit()
-            for found in sorted(set(distributed.gathered(_tables(splits))) - {scanned}):
+            for found in sorted(set(distributed.all_gather(_tables(splits))) - {scanned}):
                 log.say(f"images were lost while training\n{found}")
-            if code == 0 and distributed.leads():
+            if code == 0 and distributed.is_main():
                 _report(run, log)
             return code
         finally:
@@ -164,12 +170,12 @@ def _tables(splits: Sequence[Dataset]) -> str:
 
 
 def _log(job: Job, run: Run) -> Log:
-    """The run's log, of which rank 0 alone speaks and writes.
+    """The run's log, on which only rank 0 writes.
 
-    A run that goes on does so without a service that does not. Raises `TrackerError`.
+    If its tracker cannot start, a new run raises `TrackerError`, and a resumed one goes on without.
     """
-    if not distributed.leads():
-        return Unheard()
+    if not distributed.is_main():
+        return NullLog()
     try:
         return Log(run.metrics, trackers=trackers(run, job.recipe))
     except TrackerError as error:
@@ -180,8 +186,8 @@ def _log(job: Job, run: Run) -> Log:
         return log
 
 
-class Reading:
-    """Batches of any epoch, by one loader as long as its processes live."""
+class EpochReader:
+    """Batches of any epoch, from one loader, which is replaced when one of its workers dies."""
 
     def __init__(self, make: Callable[[], Loader]) -> None:
         self._make = make
@@ -192,7 +198,7 @@ class Reading:
         return len(self._loader)
 
     def __call__(self, epoch: int, skip: int) -> Iterator[Batch]:
-        """The batches of an epoch but for the first `skip`. Raises `RuntimeError` if a reader dies."""
+        """The batches of an epoch after the first `skip`. Raises `RuntimeError` if a worker dies."""
         self._loader.set_epoch(epoch, skip)
         try:
             yield from self._loader
@@ -202,7 +208,7 @@ class Reading:
 
 
 def _report(run: Run, log: Log) -> None:
-    """Write the run's page; a disk that is full, or data that is gone, costs the page alone."""
+    """Write the run's report; if the disk is full or the data are gone, say so."""
     try:
         log.say(f"report: {write_report(run.path)}")
     except (OSError, DataError, RunError) as error:
@@ -221,11 +227,7 @@ def _trainer(
     torch.manual_seed(recipe.seed)  # pyright: ignore[reportUnknownMemberType]
     detector = emitted.build(len(dataset.classes))
     if job.weights:
-        start_from = weights.read(job.weights)
-        log.say(f"weights: {job.weights}: {weights.load_fitting(detector.network, start_from)}")
-        if start_from.preprocess not in (None, detector.input.preprocess):
-            log.say(f"input, as these weights expect it: {start_from.preprocess}")
-            detector.expect(start_from.preprocess)
+        _start_from(job.weights, detector, log)
     make = partial(
         Loader,
         dataset,
@@ -238,9 +240,9 @@ def _trainer(
         max_boxes=recipe.max_boxes or max(1, dataset.most_boxes),
         augmentation=AUGMENTATIONS[recipe.augmentation],
         rank=distributed.rank(),
-        world=distributed.world(),
+        world=distributed.world_size(),
     )
-    batches = Reading(make)
+    batches = EpochReader(make)
     return Trainer(
         detector.to(choose()),
         recipe,
@@ -253,9 +255,17 @@ def _trainer(
     )
 
 
+def _start_from(path: Path, detector: Detector, log: Log) -> None:
+    """Load the weights of a file that fit, and say which."""
+    own_input = detector.input
+    log.say(f"weights: {path}: {detector.load_fitting(weights.read(path))}")
+    if detector.input != own_input:
+        log.say(f"input, as these weights expect it: {detector.input.preprocess}")
+
+
 def _validation(recipe: Recipe, dataset: Dataset) -> Validate:
     def validate(detector: Detector, between: Callable[[], None]) -> Compute:
-        evaluator = inference.look(
+        evaluator = inference.collect(
             detector,
             dataset,
             recipe.metric,
@@ -264,6 +274,6 @@ def _validation(recipe: Recipe, dataset: Dataset) -> Validate:
             bf16=recipe.precision == "bf16",
             between=between,
         )
-        return evaluator.summary if distributed.leads() else dict
+        return evaluator.summary if distributed.is_main() else dict
 
     return validate

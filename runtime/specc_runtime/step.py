@@ -1,8 +1,8 @@
 """One step of the optimizer, in which the host never waits for the device.
 
-Shapes are static, and what must not count is undone on the device: a step whose loss or gradient is
-not finite leaves weights, momentum and running statistics as they were. Where several processes train,
-each takes the same step: they add up what they found, and end with the same numbers.
+Shapes are static, and a step whose loss or gradient is not finite is undone on the device: weights,
+momentum and running statistics stay as they were. Of several processes each takes the same step: their
+gradients are summed, and their weights stay equal.
 """
 
 from collections.abc import Callable, Generator, Sequence
@@ -29,7 +29,7 @@ class OutOfMemory(Exception):
 
 
 class _Part(NamedTuple):
-    """Some of a rank's images, where the loader left them, and the rest of their batch on the device."""
+    """A part of a rank's batch: images where the loader left them, everything else on the device."""
 
     images: Tensor
     boxes: Tensor
@@ -37,16 +37,16 @@ class _Part(NamedTuple):
     indices: Tensor
 
 
-class Taken(NamedTuple):
-    """What came of a step, still on the device."""
+class StepResult(NamedTuple):
+    """Losses of a step, still on the device."""
 
     losses: dict[str, Tensor]
     skipped: Tensor
-    """1 if something was not finite, so that nothing was changed; else 0."""
+    """1 if a loss or gradient was not finite and the step was undone, else 0."""
 
 
-def read(steps: Sequence[Taken]) -> list[dict[str, float] | None]:
-    """The losses of steps, for which the host waits once; None for a step that was skipped."""
+def read(steps: Sequence[StepResult]) -> list[dict[str, float] | None]:
+    """The losses of steps, None for a skipped one; the host waits for the device once."""
     names = list(steps[0].losses)
     rows = torch.stack([torch.stack([*s.losses.values(), s.skipped]) for s in steps])
     values = cast(list[list[float]], rows.tolist())  # pyright: ignore[reportUnknownMemberType]
@@ -57,30 +57,30 @@ def read(steps: Sequence[Taken]) -> list[dict[str, float] | None]:
 
 @torch.no_grad()
 def counted(detector: Detector, parts: Sequence[tuple[Tensor, Tensor]]) -> list[Tensor]:
-    """What the loss of each part of a batch counts, given the boxes (B, M, 4) and labels (B, M) of each."""
+    """What the loss counts in each part of a batch, given as boxes (B, M, 4) and labels (B, M)."""
     match, loss = detector.match, detector.criterion
     return [loss.counted(match(detector.anchors, *part).labels) for part in parts]
 
 
 @torch.no_grad()
 def shares(loss: Loss, counts: Sequence[Tensor]) -> list[Tensor]:
-    """By which factor the loss of each part of a batch counts, given what `counted` says of them.
+    """The factor that makes the loss of each part its share of the batch's, given `counted` of each part.
 
-    A loss is divided by a number that follows from the whole batch, all ranks' parts of it. So the loss
-    of a part counts as much as what it was divided by is of what the whole is divided by.
+    The loss of a part is divided by a count of that part. It should be divided by the count of the whole
+    batch, over all ranks; the factor is the ratio of the two divisors.
     """
     whole = torch.stack(list(counts)).sum()
-    distributed.add_up(whole)
+    distributed.all_reduce(whole)
     return [loss.divisor(count) / loss.divisor(whole) for count in counts]
 
 
 class Stepper:
-    """Takes steps with a detector, on the device that it lies on.
+    """Trains a detector step by step, on the device that it is on.
 
-    A rank's batch is computed in `parts`, one after the other. They begin as the recipe's `accumulate`
-    and double when memory runs out on any rank; loss and gradient are those of the whole batch, but for
-    norms, whose statistics are those of a part: with `sync_norms`, of all ranks' parts, else of each
-    rank's, and running ones move as they do on average. `say` gets what the user is to know.
+    A rank's batch is computed in `parts`, one after the other: at first the recipe's `accumulate`, and
+    twice as many whenever memory runs out on any rank. Loss and gradient are those of the whole batch.
+    Only norms see one part at a time, with `sync_norms` that of all ranks, else their own; running
+    statistics move by the mean over the ranks. `say` shows a message to the user.
 
     Raises `specc_runtime.freezing.FreezeError`.
     """
@@ -104,21 +104,21 @@ class Stepper:
 
     @property
     def scored(self) -> Detector:
-        """The detector whose weights are scored and kept: the averaged one, if there is one."""
+        """The detector whose weights are scored and saved: the averaged one, if there is one."""
         return self.average.module if self.average else self.detector
 
     def train(self) -> None:
-        """Put all that is trained in training mode."""
+        """Put everything but frozen modules in training mode."""
         self.detector.train()
         for module in self._frozen:
             module.eval()
 
-    def __call__(self, batch: Batch, epoch: int, step: int, rate: float) -> Taken:
-        """Step number `step`, counted from 0, at this learning rate. Raises `OutOfMemory`."""
+    def __call__(self, batch: Batch, epoch: int, step: int, rate: float) -> StepResult:
+        """Take step number `step`, counted from 0, at this learning rate. Raises `OutOfMemory`."""
         before = self._statistics.read()
         while (losses := self._gradients(batch, epoch, step, before)) is None:
             self._statistics.write(before)
-            self._halve(distributed.most(len(batch.images)))
+            self._halve(distributed.all_max(len(batch.images)))
         finite = self._check_and_clip(losses)
         set_learning_rate(self.optimizer, rate)
         skipped = torch.where(finite, 0.0, 1.0)
@@ -127,46 +127,46 @@ class Stepper:
         self._statistics.write(torch.where(finite, self._statistics.read(), before))
         if self.average:
             self.average.update(self.detector, step + 1)
-        return Taken(losses, skipped)
+        return StepResult(losses, skipped)
 
     def _gradients(
         self, batch: Batch, epoch: int, step: int, before: Tensor
     ) -> dict[str, Tensor] | None:
-        """Leave a batch's gradients with the weights; its losses, or None if a rank lacks the memory.
+        """Compute a batch's gradients and return its losses, or None if any rank ran out of memory.
 
-        Both are those of all ranks, and so is how the running statistics moved from `before`. Ranks wait
-        for one another's tensors only when all had the memory for theirs.
+        Gradients, losses and the change of the running statistics since `before` are reduced over all
+        ranks. Ranks exchange tensors only once all have had the memory for theirs.
         """
-        own_random = (self.recipe.seed * 1_000_003 + step) ^ distributed.rank() << 48
-        torch.manual_seed(own_random)  # pyright: ignore[reportUnknownMemberType]
+        seed = (self.recipe.seed * 1_000_003 + step) ^ distributed.rank() << 48
+        torch.manual_seed(seed)  # pyright: ignore[reportUnknownMemberType]
         self.optimizer.zero_grad(set_to_none=True)
         try:
             with self._memory():
                 parts = self._parts(batch)
-                alone = len(parts) == distributed.world() == 1
+                alone = len(parts) == distributed.world_size() == 1
                 counts = [] if alone else counted(self.detector, [part[1:3] for part in parts])
             factors = shares(self.detector.criterion, counts) if counts else [1.0]
             with self._memory():
                 losses = self._backward(parts, factors, epoch)
-                if distributed.world() == 1:
+                if distributed.world_size() == 1:
                     return losses
-                moved = (self._statistics.read() - before) / distributed.world()
+                moved = (self._statistics.read() - before) / distributed.world_size()
                 gradients = [p.grad for p in self.detector.parameters() if p.grad is not None]
-                found = distributed.Row([*gradients, *losses.values(), moved])
+                bucket = distributed.Bucket([*gradients, *losses.values(), moved])
         except torch.OutOfMemoryError:
-            return None  # and with the frames all that they held on the device
-        found.add_up()
+            return None  # which also frees what the frames held on the device
+        bucket.all_reduce()
         self._statistics.write(before + moved)
         return losses
 
     @contextmanager
     def _memory(self) -> Generator[None]:
-        """What lacks memory within raises `torch.OutOfMemoryError` on all ranks.
+        """Raise a lack of memory within as `torch.OutOfMemoryError` on all ranks.
 
-        Norms that wait for other ranks leave no place to agree: there, `OutOfMemory` on this one.
+        With synchronised norms ranks wait for one another midway and cannot agree: `OutOfMemory` then.
         """
-        if not self.recipe.sync_norms or distributed.world() == 1:
-            with distributed.alike(torch.OutOfMemoryError), shortages():
+        if not self.recipe.sync_norms or distributed.world_size() == 1:
+            with distributed.raised_on_all(torch.OutOfMemoryError), shortages():
                 yield
             return
         try:
@@ -176,7 +176,7 @@ class Stepper:
             raise OutOfMemory(f"out of memory: begin with `accumulate={self.parts * 2}`") from None
 
     def _parts(self, batch: Batch) -> list[_Part]:
-        """This rank's batch in parts, with the objects on the device and the images where they were."""
+        """This rank's batch in parts, with all but the images on the device."""
         boxes, labels, indices = (
             value.to(self.device, non_blocking=True)
             for value in (batch.boxes, batch.labels, batch.indices)
@@ -188,7 +188,7 @@ class Stepper:
     def _backward(
         self, parts: Sequence[_Part], factors: Sequence[Tensor | float], epoch: int
     ) -> dict[str, Tensor]:
-        """Add up gradients and losses of the parts of this rank's batch."""
+        """Sum gradients and losses over the parts of this rank's batch."""
         total: dict[str, Tensor] = {}
         for part, factor in zip(parts, factors, strict=True):
             found = self._losses(self._seen(part, epoch), part.boxes, part.labels)
@@ -199,7 +199,7 @@ class Stepper:
         return total
 
     def _seen(self, part: _Part, epoch: int) -> Tensor:
-        """The images of a part on the device, as the network gets to see them."""
+        """The images of a part on the device, with distorted colours if the recipe says so."""
         images = part.images.to(self.device, non_blocking=True)
         if self.recipe.distort_colours:
             images = photometric(images, self.recipe.seed, epoch, part.indices)
@@ -212,14 +212,14 @@ class Stepper:
     def _compiled(self) -> Callable[..., dict[str, Tensor]]:
         """`_forward`, compiled; on a GPU captured as CUDA graphs, where one call starts all kernels.
 
-        A graph writes where it wrote before. So losses are copied, and a batch in parts, whose
-        gradients are to add up, is computed without graphs, as are norms that wait for other ranks, and
-        what `varies` in size, which would be captured anew for each.
+        A graph overwrites its outputs when it runs again. So losses are copied, and a batch in several
+        parts, whose gradients must add up, runs without graphs. So do synchronised norms, and detectors
+        with dynamic shapes, which would be captured again for every size.
         """
         compiled = partial(torch.compile, self._forward, fullgraph=True, dynamic=False)
         plain, captured = compiled(), compiled(mode="reduce-overhead")
         may_capture = self.device.type == "cuda" and not (
-            self.recipe.sync_norms or self.detector.varies
+            self.recipe.sync_norms or self.detector.dynamic_shapes
         )
 
         def run(images: Tensor, boxes: Tensor, labels: Tensor) -> dict[str, Tensor]:
@@ -232,7 +232,7 @@ class Stepper:
         return run
 
     def _check_and_clip(self, losses: dict[str, Tensor]) -> Tensor:
-        """Whether loss and gradient are finite, on the device; the gradient is clipped."""
+        """Clip the gradient; return whether loss and gradient are finite, on the device."""
         trained = [p for p in self.detector.parameters() if p.grad is not None]
         norm = get_total_norm([p.grad for p in trained if p.grad is not None])
         if self.recipe.clip_norm is not None:
@@ -240,7 +240,7 @@ class Stepper:
         return torch.stack([norm, *losses.values()]).isfinite().all()
 
     def _halve(self, images: int) -> None:
-        """Compute half as many images at a time from now on. Raises `OutOfMemory`."""
+        """From now on compute half as many images at a time. Raises `OutOfMemory`."""
         if self.parts >= images:
             raise OutOfMemory("out of memory with one image at a time: choose a smaller input")
         self.parts = min(self.parts * 2, images)

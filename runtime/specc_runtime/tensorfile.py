@@ -1,8 +1,8 @@
-"""Tensors in files: the safetensors format, which holds numbers only and can run nothing.
+"""The safetensors format, which holds only numbers and can run nothing.
 
-Eight bytes with the length of a header, the header in JSON (name: dtype, shape, place), the data.
-github.com/huggingface/safetensors, "Format". Written here in full since a bare PyTorch image
-lacks the package; its own reader reads what this writes, and the other way round.
+Eight bytes with the length of the header, the header in JSON (name: dtype, shape, place), the data:
+github.com/huggingface/safetensors, "Format". Implemented here since a bare PyTorch image
+lacks the package; each reads what the other writes.
 """
 
 import json
@@ -37,17 +37,17 @@ _NOT_ONE = (
     TypeError,
     ValueError,
 )
-"""What comes of a header that is none, or of tensors that torch refuses to make."""
+"""What a damaged header, or tensors that torch refuses to make, may raise."""
 
 
 class TensorFileError(Exception):
-    """The file is not a whole safetensors file."""
+    """The file is not an intact safetensors file."""
 
 
 def write(
     path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
 ) -> None:
-    """Write tensors, of any device and memory format, and a few lines of text."""
+    """Write tensors of any device and memory format, and texts by name as metadata."""
     header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
     end = 0
     for name, tensor in tensors.items():
@@ -64,7 +64,7 @@ def write(
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Read a file's tensors, on the CPU, and its text. Raises `TensorFileError`."""
+    """Read a file's tensors, on the CPU, and its metadata. Raises `TensorFileError`."""
     try:
         data = bytearray(path.read_bytes())
     except OSError as error:
@@ -90,6 +90,6 @@ def _tensor(body: memoryview, place: dict[str, Any]) -> Tensor:
         raise ValueError(f"{end - start} bytes for {place['dtype']} of shape {shape}")
     if start == end:
         return torch.empty(shape, dtype=dtype)
-    # A copy of its own: the parts of the file are not aligned for every dtype.
+    # A copy, since the parts of the file are not aligned for every dtype.
     raw = torch.frombuffer(bytearray(body[start:end]), dtype=torch.uint8)
     return raw.view(dtype).reshape(shape)

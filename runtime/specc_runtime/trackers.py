@@ -1,4 +1,4 @@
-"""Where the numbers of a run go besides its log: TensorBoard's files, and services that are asked for."""
+"""Where a run's numbers go besides its log: TensorBoard files, and tracking services on request."""
 
 import importlib
 import json
@@ -12,15 +12,15 @@ from specc_runtime.recipe import Recipe
 from specc_runtime.run import Run
 
 PROJECT = "specc"
-"""What runs are filed under: W&B's project, MLflow's experiment."""
+"""The name of W&B's project and of MLflow's experiment."""
 
 
 class TrackerError(Exception):
-    """A tracker that is asked for is not there or does not begin; the message says why."""
+    """A tracker is not installed or cannot start; the message says why."""
 
 
 def trackers(run: Run, recipe: Recipe) -> list[Tracker]:
-    """An event file in the run's folder, and what the recipe's `track` asks for.
+    """An event file in the run's folder, and the service that the recipe's `track` names.
 
     Raises `TrackerError`.
     """
@@ -37,7 +37,7 @@ def trackers(run: Run, recipe: Recipe) -> list[Tracker]:
 
 
 class WandB:
-    """Weights & Biases, as it is set up on this machine; a run that resumes goes on in its own."""
+    """Weights & Biases, as configured on this machine; a resumed run continues its own entry."""
 
     name = "Weights & Biases"
 
@@ -54,7 +54,7 @@ class WandB:
         _keep(run, "wandb", self._run.id)
 
     def start(self, step: int) -> None:
-        """Nothing: W&B forgets nothing, and passes over steps that it has."""
+        """Nothing: W&B forgets nothing, and ignores steps that it already has."""
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Keep numbers by name, as of a step."""
@@ -66,7 +66,7 @@ class WandB:
 
 
 class MLflow:
-    """MLflow, at the tracking URI of this machine; a run that resumes goes on in its own."""
+    """MLflow, at this machine's tracking URI; a resumed run continues its own entry."""
 
     name = "MLflow"
 
@@ -97,7 +97,7 @@ class MLflow:
 
 
 def _need(package: str) -> Any:
-    """A package that is imported where a recipe asks for it. Raises `TrackerError`."""
+    """Import an optional package. Raises `TrackerError`."""
     try:
         return importlib.import_module(package)
     except ImportError as error:
@@ -105,7 +105,7 @@ def _need(package: str) -> Any:
 
 
 def _known(run: Run, service: str) -> str | None:
-    """What a service called this run when it began."""
+    """The id that a service gave this run when it began."""
     return json.loads(run.tracked.read_text()).get(service) if run.tracked.exists() else None
 
 

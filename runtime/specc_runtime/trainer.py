@@ -2,13 +2,13 @@
 
 A step is a function of the weights and of (seed, step): the order of the images, their
 augmentation and the randomness inside the network all follow from these two numbers. So a run that
-resumes from a checkpoint goes on as if it had never stopped, to the last bit on the same machine.
-What steps gave stays on the device until a status is due.
+resumes from a checkpoint continues as if it had never stopped, to the last bit on the same machine.
+The losses of steps stay on the device until a status is due.
 """
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -27,21 +27,21 @@ from specc_runtime.optim import learning_rate, load_optimizer_tensors, optimizer
 from specc_runtime.recipe import Recipe
 from specc_runtime.run import Run
 from specc_runtime.scoring import Compute, Scoring
-from specc_runtime.step import Stepper, Taken, read
+from specc_runtime.step import Stepper, StepResult, read
 
 Batches = Callable[[int, int], Iterable[Batch]]
-"""From an epoch and a number of batches to skip to the rest of that epoch's batches."""
+"""The batches of an epoch, given its number and how many batches to skip."""
 
 Validate = Callable[[Detector, Callable[[], None]], Compute]
-"""Looks at a split with a detector; what is returned computes its scores.
+"""Runs a detector over the validation split; what is returned computes the scores.
 
-The second argument is to be called now and then: it raises when the run is to stop.
+The second argument is to be called between batches: it raises `Stopped` when the run is to stop.
 """
 
 ROLLBACKS = 3
-"""Times that a run goes back to a checkpoint before it is given up."""
+"""How often a run goes back to a checkpoint before it gives up."""
 LOST_READERS = 3
-"""Times in an epoch that processes that read images are replaced after a death."""
+"""How often in an epoch dead data loader workers are replaced."""
 _NOT_OF_THIS_RUN = (
     AttributeError,
     ContractError,
@@ -51,26 +51,26 @@ _NOT_OF_THIS_RUN = (
     TypeError,
     ValueError,
 )
-"""What comes of a checkpoint whose parts are there but are not those of the run."""
+"""What loading an intact checkpoint of another run may raise."""
 
 
 class TrainingError(Exception):
     """The run cannot go on; the message says what to change."""
 
 
-class _Unread(NamedTuple):
-    """A step whose outcome has not been read from the device."""
+class _Pending(NamedTuple):
+    """A step whose result has not been read from the device; `images` are their indices."""
 
     step: int
     images: Tensor
-    taken: Taken
+    result: StepResult
 
 
 class Trainer:
-    """Trains a detector, on the device that it lies on.
+    """Trains a detector, on the device that it is on.
 
-    `batches` has `steps_per_epoch` batches an epoch; `name` says what an image is called. `validate`
-    scores the averaged weights where the recipe asks for an average, else the weights themselves.
+    `batches` has `steps_per_epoch` batches per epoch; `name` gives the name of an image by its index.
+    `validate` gets the averaged weights if the recipe has an `ema`, else the weights themselves.
     """
 
     def __init__(
@@ -92,16 +92,17 @@ class Trainer:
         self.take_step = Stepper(detector, recipe, log.say)
         self.scoring = Scoring(recipe, self.take_step.device, log, self._keep_best)
         self.step = self.skips = self.rollbacks = 0
-        self._unread: list[_Unread] = []
+        self._pending: list[_Pending] = []
+        self._unlogged: list[dict[str, float]] = []
         self._since = time.perf_counter()
 
     @property
     def detector(self) -> Detector:
-        """The detector in training."""
+        """The detector being trained."""
         return self.take_step.detector
 
     def fit(self) -> int:
-        """Train to the end, or to a signal: 0, or the exit code that the signal asks for.
+        """Train to the end, or until a signal; return 0, or the signal's exit code.
 
         Raises `TrainingError`.
         """
@@ -115,28 +116,28 @@ class Trainer:
                     self._end_epoch(stop)
                 else:
                     self._run_epoch(stop)
-            self.scoring.land()
+            self.scoring.finish()
             if stop.exit_code:
                 self.save()
                 self.log.say(f"stopped at step {self.step:,}: `--resume {self.run.path}` goes on")
-        if distributed.leads():
+        if distributed.is_main():
             self._save_weights(self.run.last, self.take_step.scored, self.step)
         return stop.exit_code
 
-    def train_step(self, batch: Batch) -> Taken:
-        """One step of the optimizer; what came of it, still on the device."""
+    def train_step(self, batch: Batch) -> StepResult:
+        """Take one step of the optimizer; its losses stay on the device."""
         rate = learning_rate(self.recipe, self.step, self.steps) * 0.5**self.rollbacks
         epoch = self.step // self.steps_per_epoch
-        taken = self.take_step(batch, epoch, self.step, rate)
+        result = self.take_step(batch, epoch, self.step, rate)
         self.step += 1
-        return taken
+        return result
 
     def save(self) -> None:
         """Write a checkpoint to `resume` from, unless the last step was skipped.
 
-        A disk that is full is told of and borne: the checkpoint before this one stays.
+        If the disk is full, say so and go on: the checkpoint before this one stays.
         """
-        self._report()
+        self._report(log=False)
         if self.skips:
             return
         network, optimizer = self.detector.network, self.take_step.optimizer
@@ -147,27 +148,48 @@ class Trainer:
         if self.take_step.average:
             tensors["average"] = self.take_step.scored.network.state_dict()
         state = {
-            **self.scoring.state(),
+            **self.scoring.state_dict(),
             "rollbacks": self.rollbacks,
             "parts": self.take_step.parts,
+            "unlogged": self._unlogged,
             "preprocess": self.detector.input.preprocess,
             **self._fixed(),
         }
         now = Checkpoint(self.step, tensors, state)
-        self._bear("checkpoint", now.step, lambda: checkpoint.save(self.run.checkpoints, now))
+        self._try_to_write(
+            "checkpoint", now.step, lambda: checkpoint.save(self.run.checkpoints, now)
+        )
 
     def resume(self) -> None:
-        """Go on from the run's last checkpoint. Raises `CheckpointError`."""
+        """Continue from the run's last checkpoint. Raises `CheckpointError`."""
         last = checkpoint.load_last(self.run.checkpoints)
-        if len(set(distributed.gathered(last.step))) > 1:
+        if len(set(distributed.all_gather(last.step))) > 1:
             raise CheckpointError(f"{self.run.path}: is another folder to other processes")
         try:
-            self._take_up(last)
+            self._restore(last)
         except _NOT_OF_THIS_RUN as error:
             raise CheckpointError(f"{self.run.checkpoints}: not of this run: {error}") from error
 
-    def _take_up(self, last: Checkpoint) -> None:
-        """Become as a checkpoint says. Raises what comes of one that lacks something."""
+    def _restore(self, last: Checkpoint) -> None:
+        """Load a checkpoint. Raises one of `_NOT_OF_THIS_RUN` if it lacks something."""
+        self._require_same(last)
+        stepper = self.take_step
+        self.detector.network.load_state_dict(last.tensors["model"])
+        load_optimizer_tensors(self.detector.network, stepper.optimizer, last.tensors["optimizer"])
+        if stepper.average:
+            stepper.scored.network.load_state_dict(last.tensors["average"])
+        for detector in (self.detector, stepper.scored):
+            detector.expect(last.state["preprocess"])
+        stepper.parts = max(stepper.parts, last.state["parts"])
+        self.scoring.load_state_dict(last.state)
+        self._unlogged = [
+            {name: float(loss) for name, loss in losses.items()}
+            for losses in last.state["unlogged"]
+        ]
+        self.step, self.rollbacks, self.skips = last.step, int(last.state["rollbacks"]), 0
+
+    def _require_same(self, last: Checkpoint) -> None:
+        """Raise `CheckpointError` if an option was changed that may not change."""
         for name, now in self._fixed().items():
             if last.state[name] != now:
                 raise CheckpointError(
@@ -178,23 +200,13 @@ class Trainer:
                 f"{self.run.path}: has come to step {last.step:,}, and would end at {self.steps:,}: "
                 "give more `epochs` or `steps`"
             )
-        stepper = self.take_step
-        if ("average" in last.tensors) != (stepper.average is not None):
+        if ("average" in last.tensors) != (self.take_step.average is not None):
             raise CheckpointError(f"{self.run.path}: cannot go on with `ema` switched on or off")
-        kept = optimizer_tensors(self.detector.network, stepper.optimizer)
+        kept = optimizer_tensors(self.detector.network, self.take_step.optimizer)
         if bool(last.tensors["optimizer"]) != bool(kept):  # SGD keeps nothing but its momentum
             raise CheckpointError(
                 f"{self.run.path}: cannot go on with `momentum` switched on or off"
             )
-        self.detector.network.load_state_dict(last.tensors["model"])
-        load_optimizer_tensors(self.detector.network, stepper.optimizer, last.tensors["optimizer"])
-        if stepper.average:
-            stepper.scored.network.load_state_dict(last.tensors["average"])
-        for detector in (self.detector, stepper.scored):
-            detector.expect(last.state["preprocess"])
-        stepper.parts = max(stepper.parts, last.state["parts"])
-        self.scoring.take_up(last.state)
-        self.step, self.rollbacks, self.skips = last.step, int(last.state["rollbacks"]), 0
 
     def _fixed(self) -> dict[str, Any]:
         """What may not change between a checkpoint and the run that resumes from it."""
@@ -207,34 +219,34 @@ class Trainer:
         }
 
     def _at_an_end(self) -> bool:
-        """Whether an epoch, or the run within one, has ended that was not scored."""
+        """Whether an epoch, or the run, has just ended and has not been scored yet."""
         ended = self.step % self.steps_per_epoch == 0 or self.step == self.steps
         return ended and self.step != self.scoring.validated
 
     def _finished(self) -> bool:
-        return not self._at_an_end() and (self.step >= self.steps or self.scoring.is_tired)
+        return not self._at_an_end() and (self.step >= self.steps or self.scoring.out_of_patience)
 
     def _run_epoch(self, stop: StopRequest) -> None:
-        """Train to the end of the epoch, to a signal, or to where the run had to go back."""
+        """Train until the epoch or the run ends, a signal comes, or the run has to go back."""
         for batch in self._rest_of_epoch(stop):
-            taken = self.train_step(batch)
-            self._unread.append(_Unread(self.step, batch.indices, taken))
+            result = self.train_step(batch)
+            self._pending.append(_Pending(self.step, batch.indices, result))
             to_save = self.step % self.recipe.checkpoint_every == 0 and not self._at_an_end()
             if (to_save or self.step % self.recipe.log_every == 0) and not self._report():
                 return
             if stop.agreed():
                 return
             if to_save:
-                self.scoring.land()
+                self.scoring.finish()
                 self.save()
             if self.step == self.steps:
                 return
 
     def _rest_of_epoch(self, stop: StopRequest) -> Iterator[Batch]:
-        """Batches from the next step on, to the epoch's end; none once the run is to stop.
+        """The epoch's batches from the next step on; none once the run is to stop.
 
-        Where a process that reads has died, others read on from the same place. Raises
-        `TrainingError` if they keep dying.
+        If a data loader worker dies, others continue from the same place. Raises `TrainingError` if
+        they keep dying.
         """
         epoch, deaths = self.step // self.steps_per_epoch, 0
         while (done := self.step - epoch * self.steps_per_epoch) < self.steps_per_epoch:
@@ -243,13 +255,16 @@ class Trainer:
                     mute_deaths()
                     yield batch
             except RuntimeError as error:
-                if stop.noted and distributed.world() == 1:
-                    return  # those who read were told to stop as well
+                if stop.noted and distributed.world_size() == 1:
+                    return  # the signal has ended the workers too
                 deaths += 1
-                self._bear_death(error, deaths)
+                self._accept_death(error, deaths)
 
-    def _bear_death(self, error: RuntimeError, deaths: int) -> None:
-        """Say that a process that reads images has died. Raises what is another error, or too many."""
+    def _accept_death(self, error: RuntimeError, deaths: int) -> None:
+        """Report the death of a data loader worker. Raises `TrainingError` after too many.
+
+        Any other error is raised again.
+        """
         if "DataLoader worker" not in str(error):
             raise error
         if deaths > LOST_READERS:
@@ -263,91 +278,108 @@ class Trainer:
         """Score, keep the best, and save."""
         if not self._report():
             return
-        self.scoring.land()
+        self.scoring.finish()
         epochs, every = self.step // self.steps_per_epoch, self.recipe.evaluate_every
         if self.validate and every and (epochs % every == 0 or self.step == self.steps):
             try:
-                compute = self._look(self.validate, stop)
+                compute = self._run_validation(self.validate, stop)
             except Stopped:
                 return
             self.scoring.begin(self.step, self.take_step.scored, compute)
-            self.log.rest()
+            self.log.restart_clock()
             self._since = time.perf_counter()
         self.scoring.validated = self.step
         if self._finished():
-            self.scoring.land()
+            self.scoring.finish()
         self.save()
 
-    def _look(self, validate: Validate, stop: StopRequest) -> Compute:
-        """Look at the validation split; what computes its scores. Raises `Stopped`."""
+    def _run_validation(self, validate: Validate, stop: StopRequest) -> Compute:
+        """Run the scored detector over the validation split. Raises `Stopped`."""
         deaths = 0
         while True:
             try:
                 return validate(self.take_step.scored, stop.obey)
             except RuntimeError as error:
                 deaths += 1
-                self._bear_death(error, deaths)
+                self._accept_death(error, deaths)
             finally:
                 self.take_step.train()
 
     def _keep_best(self, detector: Detector, step: int) -> None:
-        self._bear("best weights", step, lambda: self._save_weights(self.run.best, detector, step))
+        self._try_to_write(
+            "best weights", step, lambda: self._save_weights(self.run.best, detector, step)
+        )
 
     def _save_weights(self, path: Path, detector: Detector, step: int) -> None:
         preprocess = detector.input.preprocess
         weights.save(path, detector.network, self.run.classes, preprocess, step=step)
 
-    def _bear(self, what: str, step: int, write: Callable[[], object]) -> None:
-        """Write something that training can do without; say so if it cannot be written."""
-        if not distributed.leads():
+    def _try_to_write(self, what: str, step: int, write: Callable[[], object]) -> None:
+        """Write, on rank 0, what training can do without; if that fails, say so and go on."""
+        if not distributed.is_main():
             return
         try:
             write()
         except OSError as error:
             self.log.say(f"{what} of step {step:,} not written, training goes on: {error}")
 
-    def _report(self) -> bool:
-        """Read what steps since the last report gave, which waits for the device, and show it.
+    def _report(self, *, log: bool = True) -> bool:
+        """Read the losses of all steps since the last report, which waits for the device, and log them.
 
-        False if the run had to go back to its last checkpoint. Raises `TrainingError`.
+        Without `log` they are left to the next report, that of the run that resumes after a stop: its
+        log is the same as if it had never stopped. False if the run had to go back to its last
+        checkpoint. Raises `TrainingError`.
         """
-        if not self._unread:
+        if not (self._pending or (log and self._unlogged)):
             return True
-        unread, self._unread = self._unread, []
-        outcomes = read([step.taken for step in unread])
-        now = time.perf_counter()
-        speed = len(unread) * self.recipe.batch / max(now - self._since, 1e-9)
-        self._since = now
-        good = [losses for losses in outcomes if losses]
-        names = unread[0].taken.losses
-        means = {n: sum(g[n] for g in good) / len(good) if good else math.nan for n in names}
-        rate = self.take_step.optimizer.param_groups[0]["lr"]
-        epochs = math.ceil(self.steps / self.steps_per_epoch)
-        place = ((self.step - 1) // self.steps_per_epoch, epochs, self.step, self.steps)
-        best = math.nan if math.isinf(self.scoring.best) else self.scoring.best
-        used = peak_memory(self.take_step.device)
-        self.log.status(Status(*place, means, rate, speed, best, used))
+        pending, self._pending = self._pending, []
+        steps = read([step.result for step in pending]) if pending else []
+        self._unlogged += [losses for losses in steps if losses]
+        if log:
+            names = self._unlogged[0] if self._unlogged else pending[0].result.losses
+            self._log_status(list(names), len(steps))
         longest = 0
-        for step, losses in zip(unread, outcomes, strict=True):
+        for step, losses in zip(pending, steps, strict=True):
             self.skips = 0 if losses else self.skips + 1
             longest = max(longest, self.skips)
             if not losses:
-                self._tell_skip(step)
+                self._log_skip(step)
         if longest >= self.recipe.max_skips:
             self._roll_back(longest)
             return False
         return True
 
-    def _tell_skip(self, step: _Unread) -> None:
+    def _log_status(self, names: Sequence[str], steps: int) -> None:
+        """Log the means of the losses of these names, and how fast the last so many steps were."""
+        now = time.perf_counter()
+        speed = steps * self.recipe.batch / max(now - self._since, 1e-9)
+        self._since = now
+        good, self._unlogged = self._unlogged, []
+        means = {n: sum(g[n] for g in good) / len(good) if good else math.nan for n in names}
+        self.log.status(
+            Status(
+                epoch=(self.step - 1) // self.steps_per_epoch,
+                epochs=math.ceil(self.steps / self.steps_per_epoch),
+                step=self.step,
+                steps=self.steps,
+                losses=means,
+                lr=self.take_step.optimizer.param_groups[0]["lr"],
+                images_per_second=speed,
+                score=math.nan if math.isinf(self.scoring.best) else self.scoring.best,
+                memory=peak_memory(self.take_step.device),
+            )
+        )
+
+    def _log_skip(self, step: _Pending) -> None:
         indices = cast(list[int], step.images.tolist())  # pyright: ignore[reportUnknownMemberType]
         images = [
-            self.name(index) for of_rank in distributed.gathered(indices) for index in of_rank
+            self.name(index) for of_rank in distributed.all_gather(indices) for index in of_rank
         ]
         self.log.record("skipped", step.step, {"images": images})
         self.log.say(f"step {step.step:,} skipped, not finite: {', '.join(images)}")
 
     def _roll_back(self, skips: int) -> None:
-        """Go back to the last checkpoint, and on at half the rate. Raises `TrainingError`."""
+        """Continue from the last checkpoint at half the learning rate. Raises `TrainingError`."""
         advice = "lower `lr`, set `clip_norm`, or use `precision=fp32`"
         what = (
             f"{skips} steps in a row up to {self.step:,} had a loss or gradient that is not finite"

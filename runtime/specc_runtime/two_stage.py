@@ -1,4 +1,4 @@
-"""Detectors of two stages: one proposes regions, the other says what they are."""
+"""Two-stage detectors: the first stage proposes regions, the second classifies them."""
 
 import inspect
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from specc_runtime.detector import Detector, rows
 from specc_runtime.predictions import Predictions
 
 SMALLEST = 1e-2
-"""Least width and height of a box that is found, in pixels of the network's input, as in torchvision."""
+"""Minimum width and height of a detected box, in pixels of the network's input, as in torchvision."""
 
 KINDS: dict[str, dict[str, Any]] = {
     "match": {"IoUMatch": matching.IoUMatch},
@@ -27,10 +27,10 @@ KINDS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Regions:
-    """What a second stage makes of regions: the part `regions` of the literal.
+    """The second stage: the part `regions` of the literal.
 
-    `proposals` is the value that the network's `stages` hand on, and that is exchanged for drawn
-    regions in training. For each stage in turn, `stages` has the names of what it hands on.
+    `stages` maps the network's methods, in the order they run, to the names of the values they return.
+    `proposals` is the one of these values that training replaces by sampled regions.
     """
 
     proposals: str
@@ -43,7 +43,7 @@ class Regions:
 
     @classmethod
     def of(cls, literal: Mapping[str, Any]) -> "Regions":
-        """The part of a literal, read. Raises `ContractError`."""
+        """Read the part `regions` of a literal. Raises `ContractError`."""
         part = dict(literal["regions"])
         part["outputs"] = record(Outputs, part.get("outputs"), "regions.outputs")
         for slot, kinds in KINDS.items():
@@ -52,14 +52,14 @@ class Regions:
 
 
 class TwoStageDetector(Detector):
-    """A detector whose second stage judges regions: Ren et al., Faster R-CNN, NeurIPS 2015.
+    """A detector whose second stage classifies regions: Ren et al., Faster R-CNN, NeurIPS 2015.
 
-    Its first stage is a detector of one class, *object*, whose best boxes are the regions. In
-    training some of them are drawn, so the network's stages run one by one, and what is drawn is put
-    in the regions' place. No gradient flows through them.
+    The first stage is a detector of one class, *object*, whose best boxes are the regions. Training
+    samples some of them, so the network's stages run one by one, and the sample replaces the regions in
+    between. No gradient flows through the regions.
     """
 
-    varies: ClassVar[bool] = True
+    dynamic_shapes: ClassVar[bool] = True
 
     def __init__(self, network: nn.Module, literal: dict[str, Any], num_classes: int) -> None:
         super().__init__(network, literal, num_classes)
@@ -81,7 +81,7 @@ class TwoStageDetector(Detector):
         return Regions.of(literal).loss.background
 
     def forward(self, images: Tensor) -> Predictions:
-        """What the second stage says of the regions that the first proposes, in float32."""
+        """The second stage's predictions, in float32, for the regions that the first proposes."""
         values = self._propose(images)
         return self._of_regions(self._run(self._second, values), values)
 
@@ -116,7 +116,7 @@ class TwoStageDetector(Detector):
         return self.select(found, scores, (scores.shape[1],))
 
     def _of_regions(self, outputs: Any, values: Mapping[str, Any]) -> Predictions:
-        """What the second stage says of the regions. Raises `ContractError`."""
+        """The second stage's predictions for the regions. Raises `ContractError`."""
         regions: Tensor = values[self.regions.proposals]
         names, loss, classes = self.regions.outputs, self.regions.loss, self.num_classes
         offsets = rows(outputs, names.boxes, (regions.shape[1], 4 * classes))
@@ -124,13 +124,13 @@ class TwoStageDetector(Detector):
         return Predictions(offsets, logits, regions=regions)
 
     def _propose(self, images: Tensor) -> dict[str, Any]:
-        """All values that are known once there are proposals, by name."""
+        """All values by name, after the stages up to the proposals."""
         values: dict[str, Any] = {self._input: self.normalise(images)}
         self._run(self._first, values)
         return values
 
     def _run(self, stages: Sequence[str], values: dict[str, Any]) -> Any:
-        """Run stages in turn, and add to `values` what they hand on; what the last one gives."""
+        """Run stages in turn, adding their results to `values`; return the last stage's."""
         given: Any = None
         for name in stages:
             given = getattr(self.network, name)(*(values[taken] for taken in self._takes[name]))
@@ -139,11 +139,11 @@ class TwoStageDetector(Detector):
         return given
 
     def _check_outputs(self) -> None:
-        """Leave it to `read`: proposals are as many as the data make them, which the meta device cannot know."""
+        """Leave it to `read`: the number of proposals depends on data, which the meta device lacks."""
 
 
 def _parameters(network: nn.Module, stages: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    """What each stage of a network takes. Raises `ContractError` where no stage before hands it on."""
+    """The arguments of each stage of a network. Raises `ContractError` if no earlier stage returns one."""
     known = set(inspect.signature(network.forward).parameters)
     taken: dict[str, list[str]] = {}
     for name, handed in stages.items():

@@ -1,4 +1,4 @@
-"""What shapes PyTorch itself finds in an emitted module, to hold against the compiler's own."""
+"""The shapes that PyTorch finds in an emitted module, to compare with the compiler's."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,7 +10,7 @@ from torch._subclasses import FakeTensorMode
 from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
 Shape = list[int | None]
-"""The sides of a tensor; `None` where only the values decide."""
+"""The sizes of a tensor; `None` where they depend on its values."""
 
 
 class VerifyError(Exception):
@@ -20,10 +20,10 @@ class VerifyError(Exception):
 def output_shapes(
     network_class: type[nn.Module], inputs: Sequence[Sequence[int]]
 ) -> dict[str, list[list[Shape]]]:
-    """Shapes of what every module returns, by its path: a list of tensors for each of its calls.
+    """Shapes of the outputs of every module, by its path: for each call a list of tensors.
 
-    Runs on fake tensors of the shapes `inputs`, without memory for values and without arithmetic.
-    A network that reuses a layer has several calls of it; the network itself is at `""`.
+    Runs on fake tensors of the shapes `inputs`, which need no memory and no arithmetic.
+    A layer that the network reuses has several calls; the network itself is at `""`.
 
     Raises `VerifyError`, which names the innermost module that does not run.
     """

@@ -11,13 +11,13 @@ import numpy as np
 from specc_runtime.data.images import UnreadableImage
 
 USUAL_FPS = 25.0
-"""Of a file that does not say."""
+"""Frames per second of a file that does not state them."""
 SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm")
 
 
 @dataclass(frozen=True)
 class Video:
-    """A video file; `fps` are its frames a second. Width and height are as shown, in pixels."""
+    """A video file; `fps` is in frames per second, width and height are as shown, in pixels."""
 
     path: Path
     width: int
@@ -39,7 +39,7 @@ class Video:
         return cls(path, width, height, fps or USUAL_FPS)
 
     def frames(self) -> Iterator[np.ndarray]:
-        """RGB uint8 [H, W, 3], one after the other."""
+        """The frames in order, RGB uint8 [H, W, 3]."""
         capture = cv2.VideoCapture(str(self.path))
         try:
             while (read := capture.read())[0]:
@@ -49,7 +49,7 @@ class Video:
 
     @contextmanager
     def like(self, path: Path) -> Generator[cv2.VideoWriter]:
-        """A new MPEG-4 file of the same size and speed, whose frames are BGR. Raises `OSError`."""
+        """A writer of a new MPEG-4 file of the same size and speed, for BGR frames. Raises `OSError`."""
         code = cv2.VideoWriter.fourcc(*"mp4v")
         writer = cv2.VideoWriter(str(path), code, self.fps, (self.width, self.height))
         try:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from specc_runtime import batch_size, model
-from specc_runtime.batch_size import bytes_per_image, decide, greatest, host_memory, settled
+from specc_runtime.batch_size import bytes_per_image, decide, host_memory, largest_fitting, settled
 from specc_runtime.data import open_dataset, synth
 from specc_runtime.recipe import AUTO, Recipe
 from specc_runtime.step import OutOfMemory
@@ -31,7 +31,7 @@ def test_the_greatest_that_fits_is_found_to_an_eighth_in_few_trials(limit, most)
         asked.append(count)
         return count <= limit
 
-    found = greatest(fits, most)
+    found = largest_fitting(fits, most)
     best = min(limit, most)
     assert best - max(1, best // 8) < found <= best
     assert len(asked) == len(set(asked)) <= 2 + 2 * best.bit_length()
@@ -39,7 +39,7 @@ def test_the_greatest_that_fits_is_found_to_an_eighth_in_few_trials(limit, most)
 
 
 def test_nothing_fits():
-    assert greatest(lambda _: False, 100) == 0
+    assert largest_fitting(lambda _: False, 100) == 0
 
 
 def test_what_is_kept_for_the_backward_pass_is_counted_and_weights_are_not():
@@ -71,7 +71,7 @@ def test_what_is_kept_is_what_hand_and_pencil_find():
 def test_on_a_cpu_the_memory_decides_and_never_more_than_thirty_two(monkeypatch):
     each = bytes_per_image(tiny(), RECIPE, 2)
     for images, expected in ((1.5, 1), (4.2, 4), (7.9, 4), (8.1, 8), (10_000, 32)):
-        memory = int(images * each / batch_size.SHARE_OF_CPU)
+        memory = int(images * each * 4)  # of which a quarter is for the batch
         monkeypatch.setattr(batch_size, "host_memory", lambda memory=memory: memory)
         assert decide(tiny(), RECIPE, 10_000, 2) == expected
     assert decide(tiny(), RECIPE, 100, 2) == 8  # twelve steps of an epoch

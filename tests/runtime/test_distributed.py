@@ -35,7 +35,7 @@ NORM, DROPOUT = "nn.BatchNorm2d(8)", "nn.Dropout2d(0.2)"
 
 def share(made):
     """What a rank gets of a batch."""
-    return type(made)(*(value[distributed.rank() :: distributed.world()] for value in made))
+    return type(made)(*(value[distributed.rank() :: distributed.world_size()] for value in made))
 
 
 def shared(epoch: int, skip: int):
@@ -157,7 +157,7 @@ def test_a_synchronised_norm_is_the_norm_of_all_images(tmp_path, make):
             (y * weights).sum().backward()
         gradients = [p.grad for p in network.parameters()]
         if gradients:
-            distributed.Row(gradients).add_up()
+            distributed.Bucket(gradients).all_reduce()
         network.eval()
         later = [network(x).detach()] if network[0].track_running_stats else []
         return [y.detach(), x.grad, *gradients, *network.buffers(), *later]
@@ -280,7 +280,7 @@ def test_when_one_rank_lacks_memory_all_compute_half_at_a_time(tmp_path, lean, w
         if distributed.rank() == 1:
             bound(run.take_step, 1)
         assert run.fit() == 0
-        return run.take_step.parts, run.log.shown.said if distributed.leads() else []
+        return run.take_step.parts, run.log.shown.said if distributed.is_main() else []
 
     (parts, said), (others, _) = together(fit, tmp_path)
     assert parts == others == 2

@@ -101,7 +101,7 @@ def test_only_the_same_command_under_the_same_name_goes_on(whole, monkeypatch):
 def test_a_launch_without_a_name_goes_on_after_a_failure_alone(monkeypatch, count, goes_on):
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", count)
-    assert distributed.starts_again("none") is goes_on
+    assert distributed.is_restart_of("none") is goes_on
 
 
 def test_a_killed_process_costs_what_came_after_the_last_checkpoint(

@@ -1,6 +1,5 @@
 """Drawings show what they are given, and files appear whole or not at all."""
 
-import json
 import os
 from pathlib import Path
 
@@ -8,13 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from specc_runtime.drawing import (
-    class_colour,
-    contact_sheet,
-    draw_detections,
-    plot_curves,
-    save_image,
-)
+from specc_runtime.drawing import class_colour, contact_sheet, draw_detections, save_image
 
 GREY = np.full((200, 300, 3), 128, dtype=np.uint8)
 
@@ -95,36 +88,3 @@ def test_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
     assert [found.name for found in tmp_path.iterdir()] == ["a.png"]
     with pytest.raises(ValueError, match="no image format"):
         save_image(tmp_path / "a.nothing", GREY)
-
-
-def write_log(path: Path, records: list[dict[str, float | None]]) -> None:
-    path.write_text("".join(json.dumps(record) + "\n" for record in records) + '{"step": 9')
-
-
-def test_curves_are_drawn_from_a_cut_log(tmp_path: Path) -> None:
-    log, target = tmp_path / "metrics.jsonl", tmp_path / "curves.png"
-    losses = [{"step": step, "loss": 5 - step / 100, "rate": 0.1} for step in range(0, 400, 10)]
-    write_log(log, losses)
-    plot_curves(log, target)
-    loss_alone = read(target)
-    write_log(log, [*losses, {"step": 200, "map50": 0.2}, {"step": 399, "map50": 0.6, "map": 0.3}])
-    plot_curves(log, target)
-    both = read(target)
-    assert both.shape[0] == 2 * loss_alone.shape[0]
-    rows = np.argwhere((loss_alone == class_colour(1)).all(axis=2))
-    rows = rows[rows[:, 0] > 30]  # below the legend
-    slope = np.polyfit(rows[:, 1], rows[:, 0], 1)[0]
-    assert slope > 0.1 and np.ptp(rows[:, 1]) > 500  # falls from left to right, over the chart
-
-
-def test_empty_and_constant_logs(tmp_path: Path) -> None:
-    log = tmp_path / "metrics.jsonl"
-    write_log(
-        log,
-        [{"step": 3, "rate": 1.0}, {"step": 4, "loss": float("nan")}, {"step": 5, "loss": None}],
-    )
-    with pytest.raises(ValueError, match="no record"):
-        plot_curves(log, tmp_path / "a.png")
-    write_log(log, [{"step": 3, "loss": 0.0}])
-    plot_curves(log, tmp_path / "a.png")
-    assert (tmp_path / "a.png").is_file()

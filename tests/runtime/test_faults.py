@@ -18,7 +18,7 @@ from specc_runtime.checkpoint import Checkpoint
 from specc_runtime.data import Loader, open_dataset, synth
 from specc_runtime.reproduce import compare_metrics, compare_weights
 from specc_runtime.run import Run, RunError
-from specc_runtime.session import Job, Reading, start
+from specc_runtime.session import EpochReader, Job, start
 from specc_runtime.trainer import Trainer, TrainingError
 
 from .training import RECIPE, STEPS_PER_EPOCH, TINY, batch, batches, forked, trainer
@@ -150,13 +150,13 @@ def real_loader(data: Path, workers: int) -> Loader:
     return Loader(dataset, size=(64, 64), workers=workers, **settings)
 
 
-def readers(reading: Reading) -> list[int]:
+def readers(reading: EpochReader) -> list[int]:
     return [process.pid for process in reading._loader._batches._iterator._workers]
 
 
 def test_a_reader_that_is_killed_is_replaced_and_the_run_is_the_same(tmp_path, data, monkeypatch):
     monkeypatch.setattr("torch.utils.data._utils.MP_STATUS_CHECK_INTERVAL", 0.2)
-    reading = Reading(partial(real_loader, data, 2))
+    reading = EpochReader(partial(real_loader, data, 2))
     steps = []
 
     def losing_one(epoch, skip):
@@ -169,7 +169,7 @@ def test_a_reader_that_is_killed_is_replaced_and_the_run_is_the_same(tmp_path, d
     of_data = {"classes": 5, "steps_per_epoch": len(reading)}
     run = trainer(tmp_path / "run", batches=losing_one, **of_data)
     assert run.fit() == 0
-    alone = Reading(partial(real_loader, data, 0))
+    alone = EpochReader(partial(real_loader, data, 0))
     reference = trainer(tmp_path / "alone", batches=alone, **of_data)
     assert reference.fit() == 0
     assert sum("has died, others read on" in said for said in run.log.shown.said) == 2
@@ -227,7 +227,7 @@ def test_a_signal_in_a_validation_stops_it_between_two_batches(tmp_path, data, w
     """With a real data set; the validation that was cut short is done over when the run resumes."""
     run, validations = Run(tmp_path / "run"), []
 
-    def signalling(detector, dataset, metric, *, between, look=inference.look, **options):
+    def signalling(detector, dataset, metric, *, between, collect=inference.collect, **options):
         validations.append(0)
 
         def count():
@@ -238,10 +238,10 @@ def test_a_signal_in_a_validation_stops_it_between_two_batches(tmp_path, data, w
                 os.kill(os.getpid(), number)
             between()
 
-        return look(detector, dataset, metric, between=count, **options)
+        return collect(detector, dataset, metric, between=count, **options)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("specc_runtime.inference.look", signalling)
+        patch.setattr("specc_runtime.inference.collect", signalling)
         patch.setattr("sys.argv", ["specc"])
         assert start(job(run.path, data)) == code
     assert validations == [1]  # of two batches

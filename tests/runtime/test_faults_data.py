@@ -89,7 +89,7 @@ def test_an_image_lost_that_is_scored_on_is_told_of(tmp_path, monkeypatch, capfd
     victim = data / "JPEGImages/val_00001.jpg"  # of two ranks, the second looks at it
 
     def spoil():
-        if distributed.leads():
+        if distributed.is_main():
             os.truncate(victim, victim.stat().st_size // 2)
 
     before_step(monkeypatch, 2, spoil)

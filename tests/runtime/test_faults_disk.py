@@ -118,4 +118,4 @@ def test_a_report_that_does_not_fit_costs_the_report_alone(tmp_path, disk, capfd
     assert start(Job(run, TINY, recipe, tmp_path / "data", "train", "val")) == 0
     assert f"no report: [Errno {errno.EFBIG}]" in capfd.readouterr().err
     assert run.best.exists() and run.last.exists()
-    assert not list(run.path.glob("*report.html"))
+    assert not list(run.path.glob("*report.html*"))

@@ -11,6 +11,7 @@ import torch
 from specc_runtime import checkpoint, cli, tensorfile
 from specc_runtime.checkpoint import Checkpoint, CheckpointError
 from specc_runtime.data import synth
+from specc_runtime.files import sha256
 from specc_runtime.run import Run, RunError
 from specc_runtime.session import Job, start
 
@@ -42,7 +43,7 @@ def copy(saved, tmp_path) -> Path:
 def signed(folder: Path) -> None:
     """Make a checkpoint's manifest fit what the folder holds."""
     files = [path for path in folder.iterdir() if path.name != checkpoint.MANIFEST]
-    sums = {path.name: checkpoint.sha256(path) for path in files}
+    sums = {path.name: sha256(path) for path in files}
     (folder / checkpoint.MANIFEST).write_text(json.dumps(sums))
 
 
@@ -65,7 +66,7 @@ def test_a_manifest_never_leads_out_of_its_folder(copy, tmp_path):
     tensorfile.write(secret, {"w": torch.ones(3)})
     for name in ("../../../model.safetensors", str(secret)):
         sums = json.loads((last(copy) / checkpoint.MANIFEST).read_text())
-        sums[name] = checkpoint.sha256(secret)
+        sums[name] = sha256(secret)
         (last(copy) / checkpoint.MANIFEST).write_text(json.dumps(sums))
         with pytest.raises(CheckpointError, match="not as written"):
             checkpoint.load(last(copy))
@@ -115,6 +116,9 @@ def with_momentum(name):
     "spoil",
     [
         *map(without, ("validated", "best", "stale", "rollbacks", "parts", "preprocess", "seed")),
+        without("unlogged"),
+        with_state(unlogged=[1]),
+        with_state(unlogged=[{"loss": None}]),
         with_state(validated="now"),
         with_state(stale=[1]),
         with_state(best={}),

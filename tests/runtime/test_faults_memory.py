@@ -10,7 +10,7 @@ from specc_runtime import cli, model
 from specc_runtime.data import open_dataset, synth
 from specc_runtime.detector import Detector
 from specc_runtime.device import shortages
-from specc_runtime.inference import evaluate, over
+from specc_runtime.inference import detect_dataset, evaluate
 from specc_runtime.optim import optimizer_tensors
 
 from .operations import Operations
@@ -109,9 +109,9 @@ def test_without_memory_a_validation_looks_at_half_as_many(data, monkeypatch, mo
 def test_objects_stay_with_their_images(data, monkeypatch):
     dataset = open_dataset(data, "train")
     detector = model.load(TINY).build(len(dataset.classes)).eval()
-    whole = [(at.tolist(), found) for at, found in over(detector, dataset, batch=7)]
+    whole = [(at.tolist(), found) for at, found in detect_dataset(detector, dataset, batch=7)]
     bound(monkeypatch, 3)
-    halved = [(at.tolist(), found) for at, found in over(detector, dataset, batch=7)]
+    halved = [(at.tolist(), found) for at, found in detect_dataset(detector, dataset, batch=7)]
     for (indices, found), (wanted_indices, wanted) in zip(halved, whole, strict=True):
         assert indices == wanted_indices
         for mine, theirs in zip(found, wanted, strict=True):

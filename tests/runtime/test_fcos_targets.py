@@ -58,9 +58,12 @@ def literal(boxes, labels):
     return found
 
 
-def test_equals_the_papers():
+@pytest.mark.parametrize(("objects", "grid"), [(5, 1e-6), (40, 4)])
+def test_equals_the_papers(objects, grid):
+    """On a coarse grid, objects end at cells' centres, stand on every bound, and are alike in area."""
     torch.manual_seed(7)
-    boxes, labels = random_targets(3, 5)
+    boxes, labels = random_targets(3, objects)
+    boxes = (boxes / grid).round() * grid
     ours = CenterSampling().indices(ANCHORS, boxes, labels)
     for i in range(3):
         assert ours[i].tolist() == literal(boxes[i], labels[i])
@@ -72,6 +75,8 @@ def test_of_objects_around_a_cell_the_smallest_is_found():
     assigned = CenterSampling()(start, boxes, torch.tensor([[3, 5]]))
     assert assigned.labels.tolist() == [[5]]
     assert torch.equal(assigned.boxes[0, 0], boxes[0, 1])
+    alike = CenterSampling()(start, boxes[:, [1, 1]], torch.tensor([[3, 5]]))
+    assert alike.labels.tolist() == [[3]], "of equal ones the first"
     nothing = CenterSampling()(start, boxes, torch.tensor([[NOTHING, NOTHING]]))
     assert nothing.labels.tolist() == [[NOTHING]] and torch.equal(nothing.boxes[0], start)
 

@@ -253,7 +253,7 @@ def test_keys_to_drop_are_dropped_and_named(tmp_path):
                 "name": "t",
                 "rows": [{"theirs": "a", "ours": "b", "shape": [2], "convert": None}],
                 "new": [],
-                "drop": ["fc\\.(?P<p>.+)"],
+                "drop": ["fc\\.(?P<p>\\w+)"],
                 "preprocess": None,
                 "num_classes": None,
             }
@@ -263,8 +263,8 @@ def test_keys_to_drop_are_dropped_and_named(tmp_path):
     done = import_weights(drop, saved(tmp_path, state), tmp_path / "o.safetensors")
     assert done.left_out == ["fc.weight"]
     assert list(weights.read(tmp_path / "o.safetensors").tensors) == ["b"]
-    source = saved(tmp_path, state | {"fcn.weight": torch.ones(1)})
-    with pytest.raises(WeightsError, match=r"has fcn\.weight, which"):
+    source = saved(tmp_path, state | dict.fromkeys(["fcn.weight", "fc.a.b"], torch.ones(1)))
+    with pytest.raises(WeightsError, match=r"has fcn\.weight, fc\.a\.b, which"):
         import_weights(drop, source, tmp_path / "p.safetensors")
 
 

@@ -59,6 +59,12 @@ def test_a_loss_that_only_rises_or_only_falls_suggests_nothing():
     assert falling.suggestion is None and "go on to a greater rate" in falling.table()
 
 
+def test_a_least_loss_in_the_outer_tenth_of_the_steps_suggests_nothing():
+    for least, trouble in ((2, "lower rate"), (3, ""), (26, ""), (27, "greater rate")):
+        found = measured([abs(step - least) for step in range(30)])
+        assert trouble in found.trouble and bool(found.trouble) is bool(trouble)
+
+
 def test_a_loss_that_falls_until_it_explodes_has_a_suggestion():
     found = measured([30.0 - i for i in range(29)] + [1e9], diverged=True)
     assert found.suggestion == pytest.approx(found.rates[28] / 10)

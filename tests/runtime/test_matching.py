@@ -1,11 +1,11 @@
-"""Batched matching against torchvision's matcher, picture by picture."""
+"""Batched matching against torchvision's matcher and against the papers, picture by picture."""
 
 import pytest
 import torch
 from torchvision.models.detection import _utils as detection
 from torchvision.ops import box_iou
 
-from specc_runtime.matching import NOTHING, UNDECIDED, IoUMatch, greatest
+from specc_runtime.matching import NOTHING, UNDECIDED, IoUMatch, first_max
 
 from . import torchvision_ssd
 from .ssd300 import anchors, random_targets
@@ -42,10 +42,14 @@ def test_best_for_each_object_reaches_an_object_that_overlaps_little():
 
 
 def test_between_the_thresholds_an_anchor_is_undecided():
-    start = torch.tensor([[0.0, 0.0, 10.0, 10.0], [0.0, 0.0, 10.0, 4.5], [0.0, 0.0, 10.0, 1.0]])
-    match = IoUMatch(foreground=0.5, background=0.4, best_for_each_object=False)
+    start = torch.tensor([[0.0, 0.0, 16.0, height] for height in (16, 8, 7, 4, 3.5)])
+    match = IoUMatch(foreground=0.5, background=0.25, best_for_each_object=False)
     assigned = match(start, start[None, :1].clone(), torch.tensor([[2]]))
-    assert assigned.labels.tolist() == [[2, UNDECIDED, NOTHING]]
+    assert assigned.labels.tolist() == [[2, 2, UNDECIDED, UNDECIDED, NOTHING]]
+    matcher = detection.Matcher(0.5, 0.25)
+    theirs = {matcher.BELOW_LOW_THRESHOLD: NOTHING, matcher.BETWEEN_THRESHOLDS: UNDECIDED, 0: 2}
+    found = matcher(box_iou(start[:1], start)).tolist()
+    assert [theirs[index] for index in found] == assigned.labels[0].tolist()
 
 
 def test_assigned_boxes_are_the_objects_or_the_anchors_themselves():
@@ -92,7 +96,9 @@ def test_low_quality_matches_keep_the_anchors_own_object_ties_included():
     assert matcher(box_iou(boxes[0, :2], start)).tolist() == [1, 0, NOTHING, NOTHING]
 
 
-@pytest.mark.parametrize("way", [greatest, torch.compile(greatest, fullgraph=True, dynamic=False)])
+@pytest.mark.parametrize(
+    "way", [first_max, torch.compile(first_max, fullgraph=True, dynamic=False)]
+)
 @pytest.mark.parametrize("dim", [1, 2])
 def test_the_greatest_and_its_first_place_are_those_of_max(way, dim):
     values = torch.randint(0, 3, (4, 5, 200), generator=torch.Generator().manual_seed(0)).float()
@@ -101,3 +107,52 @@ def test_the_greatest_and_its_first_place_are_those_of_max(way, dim):
     assert torch.equal(most, expected.values)
     assert torch.equal(place, (values == most.unsqueeze(dim)).int().argmax(dim))
     assert torch.equal(place, expected.indices)
+
+
+def overlap(one, other):
+    """Intersection over union of two boxes, as lists."""
+    sides = [min(one[k + 2], other[k + 2]) - max(one[k], other[k]) for k in (0, 1)]
+    areas = [(x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in (one, other)]
+    shared = max(sides[0], 0) * max(sides[1], 0)
+    return shared / (sum(areas) - shared)
+
+
+def literal(match, boxes, labels, start):
+    """One picture, anchor by anchor; of objects that share an anchor as their best, the last wins."""
+    objects = [i for i, label in enumerate(labels.tolist()) if label >= 0]
+    of = {i: [overlap(boxes[i].tolist(), anchor) for anchor in start.tolist()] for i in objects}
+    most = {i: max(of[i]) for i in objects}
+    found = []
+    for a in range(len(start)):
+        best = max(objects, key=lambda i: of[i][a], default=None)
+        likeness = of[best][a] if objects else 0
+        is_best_for_one = any(0 < most[i] == of[i][a] for i in objects)
+        if likeness >= match.foreground or (match.allow_low_quality_matches and is_best_for_one):
+            found.append(best)
+        else:
+            found.append(NOTHING if likeness < match.background else UNDECIDED)
+    for i in objects if match.best_for_each_object else ():
+        found[of[i].index(most[i])] = i
+    return found
+
+
+PAPERS = {
+    "SSD, section 2.2": IoUMatch(),
+    "Fast R-CNN, section 2.3": IoUMatch(best_for_each_object=False),
+    "RetinaNet, section 4": IoUMatch(0.5, 0.4, best_for_each_object=False),
+    "Faster R-CNN, section 3.1.2": IoUMatch(
+        0.7, 0.3, best_for_each_object=False, allow_low_quality_matches=True
+    ),
+}
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_equals_the_papers(paper):
+    torch.manual_seed(11)
+    match, start = PAPERS[paper], anchors().double()[::60]
+    boxes, labels = random_targets(4, 12, 20, torch.float64)
+    boxes[:, 1::2] = boxes[:, ::2] + 5  # two that overlap, and compete for anchors
+    ours = match.indices(start, boxes, labels)
+    for i in range(4):
+        assert ours[i].tolist() == literal(match, boxes[i], labels[i], start)
+    assert {NOTHING} < set(ours.flatten().tolist())

@@ -65,6 +65,17 @@ def test_cosine_falls_to_nothing():
     assert found == sorted(found, reverse=True)
 
 
+def test_cosine_begins_where_the_warm_up_ends():
+    found = rates(Recipe(lr=2.0, warmup_steps=10, schedule="cosine"), 110)
+    assert found[9] == pytest.approx(2.0 * 10 / 11) and found[10] == 2.0
+    assert found[60] == pytest.approx(1.0)
+
+
+def test_a_milestone_of_one_is_the_first_epoch_and_one_below_it_a_part_of_the_run():
+    found = rates(Recipe(epochs=4, lr=1.0, warmup_steps=0, milestones=(0.125, 1.0)), 40)
+    assert found == pytest.approx([1.0] * 5 + [0.1] * 5 + [0.01] * 30)
+
+
 def test_warm_up_takes_a_tenth_of_a_short_run():
     found = rates(Recipe(lr=1.0, warmup_steps=500, schedule="constant"), 30)
     assert found[:4] == [0.25, 0.5, 0.75, 1.0] and set(found[3:]) == {1.0}
@@ -86,6 +97,19 @@ def test_sgd_in_any_layout_is_pytorch_s_own(momentum):
         step(plain, reference)
         step(last, optimizer)
     for ours, theirs in zip(last.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+
+
+def test_adamw_is_pytorch_s_own_with_the_recipe_s_momentum():
+    recipe = Recipe(optimizer="adamw", lr=0.01, momentum=0.8, weight_decay=0.1)
+    plain, module = network().double(), network().double()
+    groups = parameter_groups(plain, 0.1)
+    reference = torch.optim.AdamW(groups, lr=0.01, betas=(0.8, 0.999), fused=False)
+    optimizer = build_optimizer(module, recipe)
+    for _ in range(4):
+        step(plain, reference)
+        step(module, optimizer)
+    for ours, theirs in zip(module.parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
 
 

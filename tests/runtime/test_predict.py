@@ -16,7 +16,7 @@ from specc_runtime.data.images import decode
 from specc_runtime.data.layout import locate
 from specc_runtime.drawing import save_image
 from specc_runtime.evaluation import Detections, Evaluator
-from specc_runtime.predict import look, predict
+from specc_runtime.predict import detect_images, predict
 from specc_runtime.video import Video
 
 from .training import TINY
@@ -61,10 +61,10 @@ def video(tmp_path_factory):
 def test_pictures_looked_at_together_are_as_by_themselves(detector, dataset):
     images = [decode(sample.path) for sample in dataset.annotations]
     images[1] = images[1][:100, :90]  # of another size than the rest
-    together = list(look(detector, images))
+    together = list(detect_images(detector, images))
     assert len(together) == len(images)
     for image, (same, found) in zip(images, together, strict=True):
-        [(_, alone)] = look(detector, [image])
+        [(_, alone)] = detect_images(detector, [image])
         assert same is image
         torch.testing.assert_close(found.boxes, alone.boxes, atol=1e-3, rtol=1e-4)
         assert torch.equal(found.labels, alone.labels)
@@ -116,6 +116,14 @@ def test_files_that_cannot_be_read_cost_themselves_alone(detector, dataset, vide
     assert {path.name for path in output.iterdir()} == {*good, video.name, "detections.json"}
 
 
+def test_a_picture_of_too_many_pixels_is_not_decoded(detector, dataset, tmp_path):
+    bomb = tmp_path / "bomb.png"
+    claims = (20_000).to_bytes(4, "big") * 2
+    bomb.write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + claims + bytes(9) + b"\0\0\0\0IDAT")
+    with pytest.raises(UnreadableImage, match=r"bomb\.png: 20000x20000 is over 100,000,000 pixels"):
+        predict(detector, dataset.classes, [bomb], tmp_path / "found")
+
+
 def test_a_drawing_never_overwrites_its_source(detector, dataset, video):
     before = video.read_bytes()
     with pytest.raises(UnreadableImage, match="would overwrite"):
@@ -129,7 +137,7 @@ def test_a_video_is_drawn_and_told_frame_by_frame(detector, dataset, video, tmp_
     assert [frame["frame"] for frame in told["frames"]] == list(range(FRAMES))
     assert told["frames"][7]["seconds"] == 0.7
     images = list(Video.open(video).frames())
-    for frame, (_, found) in zip(told["frames"], look(detector, images), strict=True):
+    for frame, (_, found) in zip(told["frames"], detect_images(detector, images), strict=True):
         boxes = [one["box"] for one in frame["detections"]]
         assert torch.equal(torch.tensor(boxes), found.boxes)
     drawn = Video.open(tmp_path / "square.mp4")
@@ -158,7 +166,7 @@ def test_cocos_results_score_as_the_evaluator_does(detector, data, dataset, tmp_
     made = torch.Generator().manual_seed(0)
     found = [near(sample, made) for sample in dataset.annotations]
     monkeypatch.setattr(
-        "specc_runtime.predict.look", lambda _, images: zip(images, found, strict=True)
+        "specc_runtime.predict.detect_images", lambda _, images: zip(images, found, strict=True)
     )
     pictures = [sample.path for sample in dataset.annotations]
     predict(detector, dataset.classes, pictures, tmp_path, 0.99, instances)
@@ -170,6 +178,17 @@ def test_cocos_results_score_as_the_evaluator_does(detector, data, dataset, tmp_
     evaluator = Evaluator(dataset, "coco")
     evaluator.add(torch.arange(len(found)), found)
     assert 0.2 < judge.stats[0] == pytest.approx(evaluator.summary()["map"], abs=1e-6)
+
+
+def test_an_object_of_just_the_least_score_is_told_of(detector, dataset, tmp_path, monkeypatch):
+    boxes, scores = torch.tensor([[1.0, 1, 9, 9]] * 3), torch.tensor([0.75, 0.5, 0.25])
+    found = Detections(boxes, scores, torch.zeros(3, dtype=torch.long))
+    monkeypatch.setattr(
+        "specc_runtime.predict.detect_images", lambda _, images: zip(images, [found], strict=True)
+    )
+    picture = dataset.annotations[0].path
+    [told] = predict(detector, dataset.classes, [picture], tmp_path, least_score=0.5)
+    assert [item["score"] for item in told["detections"]] == [0.75, 0.5]
 
 
 def near(sample, made) -> Detections:

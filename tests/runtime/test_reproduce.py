@@ -10,9 +10,9 @@ import torch
 
 import specc
 from specc_runtime import model, tensorfile, weights
-from specc_runtime.checkpoint import sha256
 from specc_runtime.cli import reproduce, train
 from specc_runtime.data import synth
+from specc_runtime.files import sha256
 from specc_runtime.run import Run
 
 from .training import TINY

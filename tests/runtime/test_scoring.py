@@ -89,7 +89,7 @@ def test_scores_have_landed_before_a_checkpoint_within_an_epoch(tmp_path):
     seen, save = [], run.save
 
     def saving():
-        seen.append((run.step, run.scoring.state()["validated"], len(recorded(run.run))))
+        seen.append((run.step, run.scoring.state_dict()["validated"], len(recorded(run.run))))
         save()
 
     run.save = saving

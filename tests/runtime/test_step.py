@@ -75,6 +75,30 @@ def test_a_gradient_that_is_not_finite_is_enough():
     assert all(map(torch.equal, state(steps), before))
 
 
+def test_the_randomness_of_a_step_follows_from_seed_and_step_and_of_colours_from_the_epoch():
+    def lost(seed, epoch, number):
+        steps = stepper(replace(recipe, seed=seed))
+        return read([steps(batch(0, 0), epoch, number, 0.0)])[0]
+
+    recipe = RECIPE
+    first = lost(0, 1, 4)
+    assert lost(0, 1, 4) == first != lost(0, 0, 4)
+    recipe = PLAIN
+    first = lost(0, 1, 4)
+    assert lost(0, 1, 4) == lost(0, 0, 4) == first
+    assert first not in (lost(1, 1, 4), lost(0, 1, 5))
+
+
+def test_the_average_counts_the_steps_that_were_taken():
+    steps = stepper()
+    weight = steps.detector.network.loc[0].weight
+    start = weight.detach().clone()
+    steps(batch(0, 0), 0, 0, 0.1)
+    average = steps.scored.network.loc[0].weight
+    torch.testing.assert_close(average, start.lerp(weight, 1 - (1 + 1) / (10 + 1)))
+    assert not torch.equal(weight, start)
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_the_first_step_may_be_skipped(optimizer):
     recipe = replace(PLAIN, optimizer=optimizer)

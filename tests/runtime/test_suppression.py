@@ -1,8 +1,10 @@
 """Suppression of many pictures at once against `torchvision.ops.batched_nms` of each."""
 
+import math
+
 import pytest
 import torch
-from torchvision.ops import batched_nms
+from torchvision.ops import batched_nms, nms
 
 from specc_runtime import suppression
 from specc_runtime.suppression import first_survivors
@@ -19,10 +21,9 @@ def crowds(pictures, objects, count):
 
 @pytest.mark.parametrize("objects", [1, 5, 300])
 @pytest.mark.parametrize("classes", [1, 3, 50])
-@pytest.mark.parametrize(("few", "many"), [(1, 1), (5, 32), (600, 600)])
-def test_equals_torchvisions(objects, classes, few, many, monkeypatch):
-    monkeypatch.setattr(suppression, "FEW", few)
-    monkeypatch.setattr(suppression, "MANY", many)
+@pytest.mark.parametrize("pairs", [0, 2000, 10**7])
+def test_equals_torchvisions(objects, classes, pairs, monkeypatch):
+    monkeypatch.setattr(suppression, "PAIRS", pairs)
     torch.manual_seed(objects + classes)
     boxes, labels = crowds(3, objects, 500), torch.randint(classes, (3, 500))
     scores = torch.linspace(1, 0.01, 500, dtype=torch.float64)
@@ -34,10 +35,28 @@ def test_equals_torchvisions(objects, classes, few, many, monkeypatch):
         assert torch.equal(kept.nonzero().squeeze(1), expected)
 
 
+def test_an_overlap_of_just_the_threshold_is_borne_as_by_torchvision():
+    boxes = torch.tensor([[0.0, 0, 16, 16], [0, 0, 16, 8], [0, 0, 16, 9]])
+    labels, valid = torch.zeros(1, 3, dtype=torch.long), torch.ones(1, 3, dtype=torch.bool)
+    found = first_survivors(boxes[None], labels, valid, 0.5, enough=3)
+    assert found.tolist() == [[True, True, False]]
+    scores = torch.tensor([0.9, 0.8, 0.7])
+    assert batched_nms(boxes, scores, labels[0], 0.5).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("unknown", [math.nan, math.inf])
+def test_a_box_without_place_overlaps_nothing_as_in_torchvision(unknown):
+    torch.manual_seed(0)
+    boxes, labels = crowds(1, 3, 60), torch.zeros(1, 60, dtype=torch.long)
+    boxes[0, [0, 7, 30], [0, 2, 3]] = unknown
+    found = first_survivors(boxes, labels, torch.ones_like(labels) > 0, 0.5, enough=60)
+    expected = nms(boxes[0], torch.linspace(1, 0.5, 60).double(), 0.5)
+    assert torch.equal(found[0].nonzero().squeeze(1), expected)
+
+
 @pytest.mark.parametrize("enough", [1, 20, 60])
 def test_the_first_that_stay_do_not_depend_on_how_many_are_asked_for(enough, monkeypatch):
-    monkeypatch.setattr(suppression, "FEW", 2)
-    monkeypatch.setattr(suppression, "PAIRS", 2000)
+    monkeypatch.setattr(suppression, "PAIRS", 200)
     torch.manual_seed(0)
     boxes, labels = crowds(3, 30, 500), torch.randint(4, (3, 500))
     valid = torch.ones(3, 500, dtype=torch.bool)

@@ -14,6 +14,7 @@ import torch
 from specc_runtime import tensorfile
 from specc_runtime.checkpoint import CheckpointError
 from specc_runtime.device import can_compile
+from specc_runtime.reproduce import compare_metrics
 from specc_runtime.step import read
 
 from .training import RECIPE, STEPS_PER_EPOCH, batch, batches, forked, trainer
@@ -74,6 +75,19 @@ def test_resumed_is_uninterrupted(tmp_path, recipe, after):
     assert second.log.shown.losses == {s: v for s, v in expected.items() if s > after}
     assert same(weights(reference.run.last), weights(second.run.last))
     assert same(reference.detector.state_dict(), second.detector.state_dict())
+
+
+@pytest.mark.parametrize("after", [2, STEPS_PER_EPOCH, 5])
+def test_the_log_of_a_resumed_run_is_that_of_an_uninterrupted_one(tmp_path, after):
+    """Also where it stopped between two lines, each of which has the mean of some steps."""
+    recipe = replace(RECIPE, log_every=3)
+    reference = trainer(tmp_path / "whole", recipe)
+    reference.fit()
+    assert trainer(tmp_path / "cut", recipe, interrupting(after)).fit() == 143
+    second = trainer(tmp_path / "cut", recipe)
+    second.resume()
+    assert second.fit() == 0
+    assert compare_metrics(reference.run, second.run) == []
 
 
 def test_a_signal_from_the_keyboard_has_its_own_code(tmp_path):
@@ -173,6 +187,8 @@ def test_resuming_with_another_seed_batch_or_average_is_refused(tmp_path):
         trainer(tmp_path, replace(RECIPE, seed=5)).resume()
     with pytest.raises(CheckpointError, match="batch 8: it was 4"):
         trainer(tmp_path, replace(RECIPE, batch=8)).resume()
+    with pytest.raises(CheckpointError, match="optimizer adamw: it was sgd"):
+        trainer(tmp_path, replace(RECIPE, optimizer="adamw")).resume()
     with pytest.raises(CheckpointError, match="`ema`"):
         trainer(tmp_path, replace(RECIPE, ema=None)).resume()
 

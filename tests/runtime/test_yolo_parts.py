@@ -10,7 +10,8 @@ from specc_runtime.boxes import BoxCoder, CellCoder, centres_and_sizes, iou
 from specc_runtime.contract import ContractError
 from specc_runtime.decode import NMS
 from specc_runtime.losses import YOLOLoss, YOLOv2Loss
-from specc_runtime.matching import NOTHING, CellMatch, IoUMatch
+from specc_runtime.losses.yolo import is_free
+from specc_runtime.matching import NOTHING, Assigned, CellMatch, IoUMatch
 from specc_runtime.predictions import Predictions
 
 from .operations import Operations
@@ -259,6 +260,13 @@ def test_values_and_gradients_are_darknets(seed, ignore, version):
     assert (gradient * len(labels) + deltas).abs().max() < 1e-10
 
 
+def test_a_box_is_background_up_to_the_overlap_that_is_ignored():
+    found = torch.tensor([[[0.0, 0, 16, height] for height in (7, 8, 9)]])
+    boxes, labels = torch.tensor([[[0.0, 0, 16, 16]]]), torch.full((1, 3), NOTHING)
+    assigned = Assigned(labels, labels, boxes, found[0])
+    assert is_free(found, assigned, 0.5).tolist() == [[True, True, False]]
+
+
 def test_an_object_takes_the_anchor_of_its_shape_in_its_cell():
     boxes = torch.tensor([[[32.0, 32, 96, 64], [16, 16, 24, 25], [0, 0, 0, 0]]]).double()
     assigned = CellMatch()(ANCHORS, boxes, torch.tensor([[3, 1, NOTHING]]))
@@ -285,6 +293,8 @@ def test_priors_stand_in_the_middle_of_their_cells():
     assert cell_sizes[36:].unique(dim=0).tolist() == [[16, 16]]
     assert ANCHORS[36 + 3, 4:].tolist() == [16, 0, 32, 16], "columns run first"
     assert GRID.per_cell == (3, 3)
+    uneven = BoxPriors((((40.0, 50.0),),))(((3, 3),), (100, 160))
+    assert uneven[-1, 4:].tolist() == pytest.approx([320 / 3, 200 / 3, 160, 100])
 
 
 def test_priors_in_cells_are_those_in_pixels():
@@ -306,6 +316,8 @@ def test_decoding_undoes_encoding():
     assert (coder.encode(coder.decode(offsets, ANCHORS), ANCHORS) - offsets).abs().max() < 1e-9
     still = coder.decode(torch.zeros_like(offsets), ANCHORS)
     assert torch.equal(still[0], ANCHORS[:, :4])
+    beyond = coder.encode(ANCHORS[:1, :4] + torch.tensor([-32.0, 32, -32, 32]), ANCHORS[:1])
+    assert beyond[0].tolist() == [-math.inf, math.inf, 0, 0]
 
 
 def test_other_parts_take_the_same_anchors():

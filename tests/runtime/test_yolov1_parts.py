@@ -161,6 +161,13 @@ def test_one_box_of_a_cell_is_responsible() -> None:
         assert gradient.abs().sum(dim=2).nonzero()[:, 1].tolist() == [cell[best].item()]
 
 
+def test_an_object_on_a_border_is_of_the_cell_behind_it() -> None:
+    boxes = torch.tensor([[[54.0, 22, 74, 42]]]).double()  # its centre is (64, 32)
+    assigned = GridMatch()(ANCHORS, boxes, torch.tensor([[3]]))
+    first = (1 * COLUMNS + 2) * BOXES
+    assert (assigned.labels[0] == 3).nonzero().flatten().tolist() == [*range(first, first + BOXES)]
+
+
 def test_of_objects_that_share_a_cell_the_last_wins() -> None:
     boxes = torch.tensor([[[0.0, 0, 20, 20], [4, 4, 30, 30], [1, 1, 9, 9]]], dtype=torch.float64)
     index = GridMatch().indices(ANCHORS, boxes, torch.tensor([[0, 1, NOTHING]]))

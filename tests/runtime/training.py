@@ -11,7 +11,7 @@ import torch
 from specc_runtime import distributed, model
 from specc_runtime.data import Batch
 from specc_runtime.display import Status
-from specc_runtime.logs import Log, Unheard
+from specc_runtime.logs import Log, NullLog
 from specc_runtime.recipe import Recipe
 from specc_runtime.run import Run
 from specc_runtime.trainer import Trainer
@@ -81,7 +81,7 @@ def trainer(
     torch.manual_seed(recipe.seed)
     folder.mkdir(parents=True, exist_ok=True)
     run = Run(folder, CLASSES)
-    log = Log(run.metrics, Silence()) if distributed.leads() else Unheard()
+    log = Log(run.metrics, Silence()) if distributed.is_main() else NullLog()
     detector = model.load(network).build(classes).to(device)
     return Trainer(
         detector, recipe, batches, steps_per_epoch, run, log, validate and scoring(validate)

@@ -1,1 +1,1 @@
-"""How fast a detector trains, finds and is fed, and how torchvision's does beside it."""
+"""How fast a detector trains, detects and loads data, also compared with torchvision's."""

@@ -1,4 +1,4 @@
-"""What a network asks of a device, and what the device can give."""
+"""The arithmetic that a network needs, and the arithmetic peak and memory of a device."""
 
 import resource
 import sys
@@ -12,13 +12,13 @@ from specc_runtime.bench.stopwatch import Stopwatch
 
 REPEATS = 10
 SIDES = {"cpu": (256, 512, 1024), "cuda": (4096, 8192)}
-"""Of the matrices whose products are timed; which of them runs best differs by device."""
+"""Sides of the square matrices whose products are timed; the fastest size differs by device."""
 
 
 def flops(work: Callable[[], object]) -> int:
-    """Floating-point operations of some work, two for a multiply-add, as PyTorch counts them.
+    """Floating-point operations of some work as PyTorch counts them, two for a multiply-add.
 
-    Those of a gradient that nothing asks for, as of frozen weights, are not among them.
+    Gradients that are not needed, such as those of frozen weights, are not counted.
     """
     backward = {torch.ops.aten.convolution_backward: _of_convolutions_backward}
     with FlopCounterMode(display=False, custom_mapping=backward) as counter:
@@ -40,15 +40,15 @@ def _of_convolutions_backward(
     wanted: list[bool],
     **_: object,
 ) -> int:
-    """As many as forward for each of the gradients wanted: of the images, and of the weight.
+    """As many as forward for each gradient wanted: of the images, and of the weight.
 
-    PyTorch's own formula counts channels that groups keep apart.
+    PyTorch's own formula ignores groups, and so counts too many.
     """
     return conv_flop_count(images, weight, gradient, transposed) * sum(wanted[:2])
 
 
 def matmul_peak(device: torch.device, dtype: torch.dtype) -> float:
-    """Floating-point operations a second of the fastest of some products of square matrices."""
+    """Floating-point operations per second of the fastest product of square matrices."""
     watch, best = Stopwatch(device), 0.0
     for side in SIDES[device.type]:
         a, b = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
@@ -61,7 +61,7 @@ def matmul_peak(device: torch.device, dtype: torch.dtype) -> float:
 
 
 def memory(device: torch.device) -> dict[str, Any]:
-    """The most memory used so far, in bytes: of this process, and of PyTorch on a GPU."""
+    """Peak memory in bytes: of this process, and of PyTorch on a GPU."""
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
         "peak_rss": used if sys.platform == "darwin" else used * 1024,

@@ -1,4 +1,4 @@
-"""Measure a detector at what it is asked to do, and tell it as JSON has it."""
+"""Measure the speed of a detector in one of several modes."""
 
 import statistics
 import tempfile
@@ -35,16 +35,16 @@ MODES = {
 }
 WARM_UP = 2
 RUNS = 5
-"""Pairs of runs of two loaders, which read ahead, so that a batch alone says little."""
+"""Pairs of runs of two loaders; they read ahead, so the time of a single batch means little."""
 
 
 class BenchError(Exception):
-    """It cannot be measured; the message says why."""
+    """This cannot be measured; the message says why."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be measured: `steps` steps of a mode, after two to warm up.
+    """What to measure: `steps` steps of a mode, after two to warm up.
 
     Without `data` a set of drawn shapes is made. The recipe is that of a training run.
     """
@@ -62,7 +62,8 @@ def measure(job: Job) -> dict[str, Any]:
     """The figures, ready for JSON.
 
     Raises:
-        BenchError: no such peer, one that has nothing to compare in this mode, or no batch size.
+        BenchError: torchvision has no such detector or nothing to compare in this mode, or the batch
+            size is `auto`.
         specc_runtime.data.DataError: the data cannot be read.
     """
     if job.against_torchvision and job.mode == "eval":
@@ -95,7 +96,7 @@ def measure(job: Job) -> dict[str, Any]:
 
 
 class _Bench:
-    """A job with its data and device at hand."""
+    """A job with its data and device."""
 
     def __init__(self, job: Job, dataset: Dataset, device: torch.device) -> None:
         self.job, self.recipe = job, job.recipe
@@ -104,7 +105,7 @@ class _Bench:
         self.size: tuple[int, int] = self.detector().input.size
 
     def setting(self) -> dict[str, Any]:
-        """What the figures depend on."""
+        """The settings that the figures depend on."""
         on_gpu = self.device.type == "cuda"
         return {
             "model": self.job.emitted.name,
@@ -123,7 +124,7 @@ class _Bench:
 
     @property
     def classes(self) -> int:
-        """Classes of the data; of drawn shapes, to be trained on, at least those of the spec."""
+        """The number of classes of the data; for drawn shapes, at least the spec's, unless scored."""
         emitted, found = self.job.emitted, len(self.dataset.classes)
         if self.job.data or self.job.mode == "eval":
             return found
@@ -138,7 +139,7 @@ class _Bench:
         return self.job.emitted.build(self.classes).to(self.device)
 
     def train(self) -> dict[str, Any]:
-        """The step as training takes it; its phases, if that is compiled, from one that is not."""
+        """Steps as in training; if those are compiled, the phases are of eager steps."""
         batches = partial(ours.batches, self.dataset, self.size, self.recipe, train=True)
         whole = self._steps(ours.training(self.detector(), self.recipe, self.watch), batches())
         parts = whole
@@ -148,7 +149,7 @@ class _Bench:
         return {**self._speed(whole), **self._phases(parts), **self._use(whole, train=True)}
 
     def infer(self) -> dict[str, Any]:
-        """Images read, looked at, and their objects brought back."""
+        """Images read and processed, and their detections copied back."""
         batches = ours.batches(self.dataset, self.size, self.recipe, train=True)
         steps = self._steps(ours.inference(self.detector(), self.recipe, self.watch), batches)
         return {**self._speed(steps), **self._phases(steps), **self._use(steps, train=False)}
@@ -160,7 +161,7 @@ class _Bench:
         return {**self._speed(steps), **self._phases(steps)}
 
     def evaluate(self) -> dict[str, Any]:
-        """A whole split read, looked at and scored."""
+        """A whole split read, processed and scored."""
         find: Any = ours.inference(self.detector(), self.recipe, self.watch)
         evaluator = Evaluator(self.dataset, self.recipe.metric)
         self.watch.begin()
@@ -178,7 +179,7 @@ class _Bench:
         }
 
     def compare(self) -> dict[str, Any]:
-        """Steps in turn with torchvision's, on the same batch, from the host's memory."""
+        """Steps alternating with torchvision's, on the same batch in host memory."""
         recipe = replace(self.recipe, ema=None, distort_colours=False)
         detector = self.detector()
         try:
@@ -203,7 +204,7 @@ class _Bench:
         )
 
     def compare_loaders(self) -> dict[str, Any]:
-        """Runs of batches in turn with torchvision's preset for SSD, neither keeping decoded images."""
+        """Runs of batches alternating with torchvision's preset for SSD, without a cache on either side."""
         recipe = self.recipe
         mine = partial(ours.batches, self.dataset, self.size, recipe, train=True)
         theirs = partial(
@@ -212,14 +213,14 @@ class _Bench:
         return _compared(alternate(partial(self._read, mine), partial(self._read, theirs), RUNS))
 
     def _read(self, batches: Callable[[], Iterator[object]]) -> float:
-        """Seconds of a batch, once the first is read."""
+        """Seconds per batch, after the first."""
         endless = batches()
         next(endless)
         seconds = self.watch.time(lambda: deque(islice(endless, self.job.steps), maxlen=0))
         return seconds / self.job.steps
 
     def _steps(self, step: ours.Step, batches: Iterator[Batch]) -> list[dict[str, float]]:
-        """Seconds of each phase of each step, without those to warm up."""
+        """Seconds of each phase of each step, after the warm-up."""
         for batch in islice(batches, WARM_UP):
             step(batch)
         self.watch.read()
@@ -239,7 +240,7 @@ class _Bench:
         return {"phases_ms": {phase: round(1000 * s, 3) for phase, s in medians.items()}}
 
     def _use(self, steps: list[dict[str, float]], *, train: bool) -> dict[str, Any]:
-        """How much of what the device can do is done."""
+        """The fraction of the device's arithmetic peak that is reached."""
         bf16 = self.recipe.precision == "bf16"
         done = self._operations(train=train)
         peak = matmul_peak(self.device, torch.bfloat16 if bf16 else torch.float32)
@@ -251,7 +252,7 @@ class _Bench:
         }
 
     def _operations(self, *, train: bool) -> float:
-        """Floating-point operations for an image, counted as two are computed."""
+        """Floating-point operations per image, counted on two images."""
         detector = self.detector()
         freeze(detector.network, self.recipe.freeze)
         batch = next(ours.batches(self.dataset, self.size, self.recipe, train=True))
@@ -266,7 +267,7 @@ class _Bench:
 
 
 def _compared(pairs: list[tuple[float, float]]) -> dict[str, Any]:
-    """Seconds of a step here and of torchvision's, pair by pair."""
+    """Summaries of pairs of seconds, of a step of ours and one of torchvision's."""
     return {
         "milliseconds": summary([1000 * seconds for seconds, _ in pairs]),
         "torchvision_milliseconds": summary([1000 * seconds for _, seconds in pairs]),
@@ -276,7 +277,7 @@ def _compared(pairs: list[tuple[float, float]]) -> dict[str, Any]:
 
 @contextmanager
 def _dataset(job: Job) -> Generator[Dataset]:
-    """The data set asked for, or drawn shapes while they are needed."""
+    """The data set asked for, or a temporary one of drawn shapes."""
     memory = job.recipe.cache * 2**20
     if job.data:
         yield open_dataset(job.data, job.split, cache_bytes=memory)

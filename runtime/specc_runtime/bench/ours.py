@@ -1,4 +1,4 @@
-"""The runtime's own steps, with a stopwatch at the seams of their phases."""
+"""The runtime's own steps, with a stopwatch between their phases."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ Step = Callable[[Batch], object]
 def batches(
     dataset: Dataset, size: tuple[int, int], recipe: Recipe, *, train: bool
 ) -> Iterator[Batch]:
-    """The loader's batches, in training for ever, else of one epoch.
+    """The loader's batches: endless in training, else of one epoch.
 
     Raises `specc_runtime.data.DataError`.
     """
@@ -42,10 +42,10 @@ def batches(
 
 
 def training(detector: Detector, recipe: Recipe, watch: Stopwatch) -> Step:
-    """A step of the optimizer: copy, forward, loss, backward, optimizer, average.
+    """A training step with the phases copy, forward, loss, backward, optimizer, average.
 
-    A compiled step is one piece as far as its loss: all that is `backward`. Copying includes the
-    distortion of colours, the average what comes behind the optimizer.
+    A compiled step cannot be split before its loss: `backward` then covers all up to the optimizer. `copy`
+    includes the distortion of colours, `average` all that follows the optimizer.
     """
     stepper = Stepper(detector, recipe, say=_nothing)
     compiled, _ = can_compile(recipe.compile, stepper.device)
@@ -63,13 +63,13 @@ def training(detector: Detector, recipe: Recipe, watch: Stopwatch) -> Step:
 
 
 def gradients(detector: Detector, images: Tensor, boxes: Tensor, labels: Tensor) -> None:
-    """Leave the gradients of images (B, 3, H, W) and their objects with a detector's weights."""
+    """Compute the gradients of a detector's weights on images (B, 3, H, W) with objects."""
     losses = detector.losses(images, boxes, labels)
     torch.stack(list(losses.values())).sum().backward()  # pyright: ignore[reportUnknownMemberType]
 
 
 def inference(detector: Detector, recipe: Recipe, watch: Stopwatch) -> Step:
-    """Objects on a batch, back in the host's memory: copy, forward, select, read."""
+    """A detection step, back to host memory, with the phases copy, forward, select, read."""
     layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
     detector = detector.to(memory_format=layout).eval()  # pyright: ignore[reportCallIssue]
     _watch(detector, watch, "detect", "select")
@@ -83,7 +83,7 @@ def inference(detector: Detector, recipe: Recipe, watch: Stopwatch) -> Step:
 
 
 def _watch(detector: Detector, watch: Stopwatch, method: str, phase: str | None = None) -> None:
-    """End `copy` and `forward` around the network, and a phase when a method returns."""
+    """End `copy` before and `forward` after the network runs, and a phase when a method returns."""
     original = getattr(detector, method)
 
     def watched(*arguments: Any) -> Any:
@@ -97,7 +97,7 @@ def _watch(detector: Detector, watch: Stopwatch, method: str, phase: str | None 
 
 
 def _end(watch: Stopwatch, phase: str) -> Callable[..., None]:
-    """A hook that ends a phase, whatever it is called with."""
+    """A hook that ends a phase."""
 
     def end(*_: object) -> None:
         watch.lap(phase)

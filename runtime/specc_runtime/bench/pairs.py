@@ -1,6 +1,6 @@
-"""Compare two ways of doing a thing: in turn, many times, on a machine that others may use too.
+"""Compare two ways of doing a thing by alternating between them, on a machine that others may use too.
 
-Neighbouring runs meet the same disturbance, so the ratio of each pair is what is summed up.
+Neighbouring runs are disturbed alike, so the ratio of each pair is what is summarised.
 """
 
 import random
@@ -12,9 +12,9 @@ T = TypeVar("T")
 
 
 def alternate(ours: Callable[[], T], theirs: Callable[[], T], pairs: int) -> list[tuple[T, T]]:
-    """Run both in turn, after one run each to warm up; return what they measured, pair by pair.
+    """Alternate between both, after one run each to warm up; return what they measured, in pairs.
 
-    Who goes first changes from pair to pair.
+    Which one goes first alternates too.
     """
     ours()
     theirs()
@@ -29,8 +29,8 @@ def alternate(ours: Callable[[], T], theirs: Callable[[], T], pairs: int) -> lis
 
 
 def summary(values: Sequence[float]) -> dict[str, Any]:
-    """Return the median, and the interval that holds it with 95 %: a bootstrap of 10,000 draws."""
-    draw = random.Random(0)  # noqa: S311 - the same values, the same interval
+    """The median with its 95 % interval, from a bootstrap of 10,000 draws."""
+    draw = random.Random(0)  # noqa: S311 - the same values give the same interval
     medians = sorted(statistics.median(draw.choices(values, k=len(values))) for _ in range(10_000))
     interval = [medians[250], medians[9749]]
     return {

@@ -1,7 +1,7 @@
 """torchvision's detectors, trained and used as its references do it.
 
-The step is that of `references/detection/engine.py`: lists of images, its own matching, losses and
-selection, and a loss read in each step. What its loader would do is done beforehand.
+The step is that of `references/detection/engine.py`: lists of images, torchvision's own matching, losses
+and selection, and a loss read in each step. The work of its loader is done beforehand.
 """
 
 from collections.abc import Callable
@@ -24,10 +24,10 @@ BUILDERS = {
     "ssd300_vgg": ("ssd300_vgg16",),
     "ssdlite320_mobilenet_v3": ("ssdlite320_mobilenet_v3_large",),
 }
-"""Specs by name, and the functions of torchvision that build that detector, one for each variant."""
+"""By spec, the functions of torchvision that build that detector, one for each variant."""
 
 FIXED_SIZE = ("ssd300_vgg", "ssdlite320_mobilenet_v3")
-"""Specs whose input size torchvision does not let choose."""
+"""Specs whose input size is fixed in torchvision."""
 
 
 class NoPeer(Exception):
@@ -35,7 +35,7 @@ class NoPeer(Exception):
 
 
 def build(name: str, detector: Detector) -> nn.Module:
-    """Torchvision's own of a spec's detector, with as many class outputs and parameters.
+    """Torchvision's version of a spec's detector, with as many class outputs and parameters.
 
     Raises `NoPeer`.
     """
@@ -59,13 +59,13 @@ def _parameters(network: nn.Module) -> int:
 
 
 def _takes(model: Any, size: tuple[int, int]) -> bool:
-    """Whether a detector computes with images of this size."""
+    """Whether a detector processes images at this size."""
     fixed: tuple[int, int] | None = model.transform.fixed_size
     return fixed is None or fixed == size[::-1]
 
 
 def pictures(batch: Batch) -> list[Tensor]:
-    """The images of a batch as torchvision takes them: float, 0 to 1, one by one."""
+    """The images of a batch as torchvision takes them: a list of float images, 0 to 1."""
     return list((batch.images.float() / 255).contiguous())
 
 
@@ -81,7 +81,7 @@ def targets(batch: Batch, background: int) -> list[dict[str, Tensor]]:
 def training(
     model: nn.Module, recipe: Recipe, device: torch.device
 ) -> Callable[[list[Tensor], list[dict[str, Tensor]]], None]:
-    """A step of the optimizer, from images and targets in the host's memory."""
+    """A training step, from images and targets in host memory."""
     model = _laid_out(model, recipe).to(device).train()
     optimizer = torch.optim.SGD(
         model.parameters(), recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay
@@ -103,7 +103,7 @@ def training(
 def inference(
     model: nn.Module, recipe: Recipe, device: torch.device
 ) -> Callable[[list[Tensor]], list[dict[str, Tensor]]]:
-    """Objects on images in the host's memory, brought back to it."""
+    """A detection step, from host memory and back to it."""
     model = _laid_out(model, recipe).to(device).eval()
 
     @torch.inference_mode()

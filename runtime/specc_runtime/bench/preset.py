@@ -1,7 +1,7 @@
-"""torchvision's reading of images to train SSD on, as its references do it.
+"""torchvision's data loading for SSD, as its references do it.
 
 That is `DetectionPresetTrain(data_augmentation="ssd", use_v2=True)` of `references/detection/presets.py`
-on images of PIL, and the resize and the normalisation that its SSD300 begins with.
+on PIL images, and the resize and normalisation at the start of its SSD300.
 """
 
 import os
@@ -23,7 +23,7 @@ from specc_runtime.data import Dataset
 
 MEAN = (123.0, 117.0, 104.0)
 Backend = Literal["pil", "tensor"]
-"""What the images are while they are augmented."""
+"""The type of images during augmentation."""
 
 
 def batches(
@@ -34,7 +34,7 @@ def batches(
     workers: int,
     backend: Backend = "pil",
 ) -> Iterator[Tensor]:
-    """Images (B, 3, *size), normalised, in random order and for ever."""
+    """Normalised images (B, 3, *size), in random order, endless."""
     samples = Samples(dataset, backend)
     yield from data.DataLoader(
         samples,
@@ -65,7 +65,7 @@ class Samples(data.Dataset[tuple[Tensor, dict[str, Tensor]]]):
 
 
 class _Finish:
-    """What the model does first: images of one size, normalised, in a batch (B, 3, H, W)."""
+    """The start of the model: resize, normalise and stack images to a batch (B, 3, H, W)."""
 
     def __init__(self, size: tuple[int, int]) -> None:
         height, width = size

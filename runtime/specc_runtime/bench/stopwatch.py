@@ -1,4 +1,4 @@
-"""The times of a step's phases, taken without making anybody wait."""
+"""Times the phases of steps without synchronising host and device."""
 
 import time
 from collections.abc import Callable
@@ -7,11 +7,11 @@ import torch
 
 
 class Stopwatch:
-    """Takes times where things happen: by events on a GPU, elsewhere by the clock.
+    """Times phases by events on a GPU, by the clock elsewhere.
 
-    A phase is all that lies between two marks, so phases add up to the whole. On a GPU that is what
-    the device did in the order it was told to: a phase of the host counts as far as the device stood
-    idle for it. Nothing waits for the device before `read`.
+    A phase is everything between two marks, so phases add up to the whole. On a GPU they are phases of the
+    device's work: work of the host counts only as far as the device stood idle for it. Nothing waits for
+    the device before `read`.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -20,22 +20,22 @@ class Stopwatch:
         self._marks: list[tuple[int, str, torch.cuda.Event | float]] = []
 
     def begin(self) -> None:
-        """Begin a step, where the one before it ended."""
+        """Begin a step at the end of the one before it."""
         if not self._marks:
             self.wait()
             self._mark("")
         self._steps += 1
 
     def lap(self, phase: str) -> None:
-        """End a phase: all since the last mark counts for it. A phase may come again in a step.
+        """End a phase, which began at the last mark. A phase may occur several times in a step.
 
-        Before any step has begun, nothing is measured.
+        Before the first step nothing is measured.
         """
         if self._steps:
             self._mark(phase)
 
     def read(self) -> list[dict[str, float]]:
-        """Seconds by phase of each step, in order; what was measured is forgotten."""
+        """Seconds by phase for each step, in order; the stopwatch is then reset."""
         self.wait()
         steps: list[dict[str, float]] = [{} for _ in range(self._steps)]
         for (_, _, before), (step, phase, after) in zip(self._marks, self._marks[1:], strict=False):
@@ -45,7 +45,7 @@ class Stopwatch:
         return steps
 
     def time(self, action: Callable[[], object]) -> float:
-        """Seconds that an action takes, from a device at rest to a device at rest."""
+        """Seconds that an action takes, with the device idle before and after."""
         self.wait()
         start = time.perf_counter()
         action()
@@ -53,7 +53,7 @@ class Stopwatch:
         return time.perf_counter() - start
 
     def wait(self) -> None:
-        """Wait until the device has done what it was told to."""
+        """Wait until the device is idle."""
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
 

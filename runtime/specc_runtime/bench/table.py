@@ -1,4 +1,4 @@
-"""What was measured, for people."""
+"""Measurements as text for people."""
 
 from typing import Any
 

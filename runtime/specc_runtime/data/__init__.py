@@ -2,11 +2,12 @@
 
     layout -> reader -> scan -> Dataset -> Loader -> Batch -> photometric -> the network
 
-A data set is scanned once, when it is opened. A format's reader says what is written in its files;
-every rule about bad input is applied after it, in `scan`, and counted in the data set's `Report`. Geometry (zoom, crop, flip, resize) runs on the CPU as one affine warp and
-leaves uint8 images of the network's size; colour distortion runs batched on the training device.
+A data set is scanned once, when it is opened. A format's reader returns what its files say;
+all rules about bad input are applied afterwards, in `scan`, and counted in the data set's `Report`.
+Geometry (zoom, crop, flip, resize) runs on the CPU as one affine warp, which gives uint8 images of the
+network's size; colour distortion runs batched on the training device.
 
-All that is random is a pure function of (seed, epoch, index), so nothing about it has to be saved:
+All randomness is a pure function of (seed, epoch, index), so none of it has to be saved:
 a run resumed at any batch of any epoch sees the same data as one that was never interrupted.
 """
 

@@ -16,12 +16,12 @@ class SSDAugmentation:
     """Zoom out, crop a patch with a minimum overlap, mirror: each at random, as one `View`.
 
     Attributes:
-        zoom_out: the canvas is up to this many times the image's sides ...
-        zoom_probability: ... this often; else the image stays as it is.
-        overlaps: least IoU of the patch with one of the objects in it; one is drawn, evenly. 1 takes
-            the whole picture, 0 any patch that has the centre of an object.
-        sides: range of the patch's width and height, in parts of the picture's.
-        aspect: range of the patch's width through its height, both in pixels.
+        zoom_out: the canvas's sides are up to this many times the image's ...
+        zoom_probability: ... with this probability; otherwise the image stays as it is.
+        overlaps: minimum IoU of the patch with one of the objects in it, drawn uniformly from these. 1
+            takes the whole picture, 0 any patch that contains the centre of an object.
+        sides: range of the patch's width and height, as fractions of the picture's.
+        aspect: range of the patch's width over its height, both in pixels.
         trials: patches tried before another overlap is drawn.
         flip_probability: how often the picture is mirrored.
         fill: RGB around a zoomed-out image, the mean of ImageNet.
@@ -45,13 +45,13 @@ class SSDAugmentation:
             )
 
     def draw(self, rng: np.random.Generator, boxes: np.ndarray, height: int, width: int) -> View:
-        """A view of an image of height x width pixels with boxes [N, 4], x1 y1 x2 y2."""
+        """A random view of an image of height x width pixels with boxes [N, 4], x1 y1 x2 y2."""
         canvas = self._zoom_out(rng, height, width)
         x1, y1, x2, y2 = self._crop(rng, canvas, boxes.astype(np.float64))
         return View(x1, y1, x2, y2, flip=bool(rng.random() < self.flip_probability))
 
     def _zoom_out(self, rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-        """The canvas [4] in pixels of the image, the image lying somewhere in it."""
+        """A canvas [4], in pixels of the image, that contains the image at a random place."""
         image = np.array([width, height], dtype=np.float64)
         chance, ratio, *place = rng.random(4)
         if chance >= self.zoom_probability:
@@ -61,10 +61,10 @@ class SSDAugmentation:
         return np.concatenate([start, start + canvas])
 
     def _crop(self, rng: np.random.Generator, canvas: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-        """A patch [4] of the canvas with the overlap drawn; the first that fits of each `trials`."""
+        """A patch [4] of the canvas with a random minimum overlap: the first of `trials` that has it."""
         if len(boxes) == 0:
             return canvas
-        while True:  # ends: one of the overlaps takes the whole
+        while True:  # ends, since one of the overlaps takes the whole canvas
             least = self.overlaps[int(rng.random() * len(self.overlaps))]
             if least >= 1.0:
                 return canvas
@@ -92,7 +92,7 @@ SSD_AUGMENTATION = SSDAugmentation()
 GENTLE_AUGMENTATION = SSDAugmentation(
     zoom_out=1.5, zoom_probability=0.3, overlaps=(0.7, 0.9, 1.0, 1.0), sides=(0.6, 1.0)
 )
-"""For few images and short runs: objects stay near the sizes they have."""
+"""For few images and short runs: objects keep about their size."""
 
 FLIP_AUGMENTATION = SSDAugmentation(zoom_probability=0.0, overlaps=(1.0,))
 """Whole images, half of them mirrored, as RetinaNet is trained (Lin et al., 2017, section 4.1)."""
@@ -105,7 +105,7 @@ AUGMENTATIONS = {
 
 
 def _overlap_with_inner(patches: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Best IoU of each patch with the boxes centred in it, -1 where there is none: [K]."""
+    """Best IoU of each patch with the boxes centred in it, or -1 without any: [K]."""
     left, top, right, bottom = patches.T[..., None]
     x1, y1, x2, y2 = boxes.T
     across = np.minimum(right, x2) - np.maximum(left, x1)

@@ -44,7 +44,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """In a sample's place: which it is, and what is wrong with its image."""
+    """Takes the place of a sample whose image cannot be read."""
 
     index: int
     why: str
@@ -53,7 +53,7 @@ class Unreadable:
 def collate(
     samples: list[Sample | Unreadable], max_boxes: int, refill: bool
 ) -> tuple[Batch | None, list[Unreadable]]:
-    """Stack samples, and list the unreadable; `refill` repeats others in their place."""
+    """Stack samples, and list the unreadable ones; `refill` repeats others in their place."""
     unreadable = [sample for sample in samples if isinstance(sample, Unreadable)]
     rows = [sample for sample in samples if isinstance(sample, Sample)]
     if not rows:

@@ -7,11 +7,11 @@ import numpy as np
 
 
 class ImageCache:
-    """Room for the first images of a data set, as many as fit.
+    """A cache of the first images of a data set, as many as fit.
 
-    The memory is one anonymous shared mapping, made before workers are forked: an image that any
+    The memory is one anonymous shared mapping, made before workers are forked: an image that one
     of them decodes is there for all. (It is not a file in /dev/shm, which containers keep small.)
-    Pages are taken only as images arrive.
+    Pages are allocated only as images arrive.
 
     Args:
         sizes: (height, width) of every image, in pixels.
@@ -26,11 +26,11 @@ class ImageCache:
         self._present = _shared(len(self._sizes))
 
     def has_room(self, index: int) -> bool:
-        """Whether the image is among those that are kept once they have been read."""
+        """Whether the image will be kept once it has been read."""
         return index < len(self._sizes)
 
     def get(self, index: int) -> np.ndarray | None:
-        """The image, uint8 [H, W, 3], read-only; None where it has not been put or has no room."""
+        """The image, uint8 [H, W, 3], read-only; None if it is not in the cache."""
         if not self.has_room(index) or not self._present[index]:
             return None
         image = self._room(index)
@@ -41,7 +41,7 @@ class ImageCache:
         """Keep a copy of an image if there is room for it."""
         if self.has_room(index):
             self._room(index)[:] = image
-            self._present[index] = 1  # last: a reader in another process sees whole images only
+            self._present[index] = 1  # last, so that other processes see only whole images
 
     def _room(self, index: int) -> np.ndarray:
         height, width = self._sizes[index]

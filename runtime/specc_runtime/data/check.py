@@ -1,4 +1,4 @@
-"""A data set looked through: every split by the rules of `scan`, every image decoded and compared."""
+"""Check a data set: scan every split, decode every image, find identical files."""
 
 import hashlib
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from specc_runtime.data.scan import scan
 
 @dataclass(frozen=True)
 class Split:
-    """A split as it would be used, were nothing refused."""
+    """A scanned split, even one that training would refuse."""
 
     classes: tuple[str, ...]
     annotations: list[Annotation]
@@ -22,20 +22,21 @@ class Split:
 
     @property
     def refusal(self) -> str | None:
-        """Why training and scoring would refuse it, in a line."""
+        """Why training and scoring would refuse it, in a line; None if they would not."""
         try:
-            Dataset(self.classes, self.annotations, self.report, self.limits)
+            found = Dataset(self.classes, self.annotations, self.report, self.limits)
+            found.require_objects()
         except DataError as error:
             return str(error).partition("\n")[0]
-        return None if self.classes else "no object is annotated, so there is no class to learn"
+        return None
 
 
 def read_splits(
     layout: Layout, limits: Limits = USUAL_LIMITS, splits: tuple[str, ...] = ()
 ) -> dict[str, Split]:
-    """Scan the splits named, by default all usual ones, without refusing any.
+    """Scan these splits, by default train, val and test, without refusing any.
 
-    Raises `DataError` where a file that a whole split needs cannot be read.
+    Raises `DataError` if there is no such split, or a file that a whole split needs cannot be read.
     """
     reader = layout.reader(limits)
     found: dict[str, Split] = {}
@@ -51,7 +52,7 @@ def read_splits(
 
 
 def check(layout: Layout, limits: Limits = USUAL_LIMITS) -> dict[str, Split]:
-    """The usual splits, with all images decoded and copies of a file noted."""
+    """Scan train, val and test, decode all images, and report identical files."""
     splits = read_splits(layout, limits)
     owners: dict[bytes, tuple[str, Path]] = {}
     for name, split in splits.items():

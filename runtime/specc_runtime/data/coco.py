@@ -10,7 +10,9 @@ or, as Roboflow exports it, <root>/<split>/_annotations.coco.json beside the ima
 `category_id`                         labels follow the order of the ids, whatever those are
 `iscrowd: 1`                          kept, marked difficult
 `segmentation` and all other keys     not read
-JSON malformed, too large, `NaN`      the data set is refused, with the place
+JSON malformed, too large, `NaN`, a   the data set is refused, with the place
+key twice
+two images or categories of one id    the data set is refused
 categories that differ from split to  the data set is refused
 split, or of the same name
 entry of "images" malformed           sample left out
@@ -21,7 +23,7 @@ of an image that is not listed
 
 import json
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from functools import cache, partial
 from pathlib import Path
@@ -30,7 +32,8 @@ from typing import Any, cast
 from specc_runtime.data.dataset import Annotation, Limits
 from specc_runtime.data.records import (
     BadAnnotation,
-    Marked,
+    LabelledBox,
+    Reader,
     Record,
     Source,
     Sources,
@@ -56,19 +59,16 @@ def locate(root: Path) -> dict[str, Source]:
     return found
 
 
-class CocoReader:
-    """Reads the splits of `sources`; see the module. `names` go before those of the files."""
+class CocoReader(Reader):
+    """Reads the format of this module."""
 
     def __init__(self, sources: Sources, limits: Limits, names: tuple[str, ...] = ()) -> None:
-        self._sources = sources
-        self._names = names
+        super().__init__(sources, limits, names)
         self._document = cache(partial(_load, max_bytes=limits.max_table_bytes))
 
-    def classes(self) -> tuple[str, ...]:
+    def found_classes(self) -> tuple[str, ...]:
         """The names of the categories in the order of their ids."""
-        if self._names:
-            return self._names
-        first, *others = sorted({source.annotations for source in self._sources.values()})
+        first, *others = sorted({source.annotations for source in self.sources.values()})
         categories = self._categories(first)
         for other in others:
             if self._categories(other) != categories:
@@ -79,11 +79,11 @@ class CocoReader:
         return names
 
     def read(self, split: str, report: Report) -> list[Record]:
-        source = self._sources[split]
+        source = self.sources[split]
         names = self._categories(source.annotations)
         document = self._document(source.annotations)
         file = source.annotations.name
-        objects: defaultdict[Any, list[Marked]] = defaultdict(list)
+        objects: defaultdict[Any, list[LabelledBox]] = defaultdict(list)
         for number, item in enumerate(document["annotations"]):
             try:
                 image, marked = _object(item, names)
@@ -91,13 +91,22 @@ class CocoReader:
             except _MALFORMED as error:
                 report.note(Fault.BAD_OBJECT, f"{file} annotations[{number}] ({_why(error)})")
         records: list[Record] = []
+        files: dict[Any, Path] = {}
         for number, item in enumerate(document["images"]):
             try:
                 found = tuple(objects.pop(item["id"], ()))
                 image = below(source.images, str(item["file_name"]))
-                records.append(Record(f"{file} {image.name}", image, found, _size(item)))
+                record = Record(f"{file} {image.name}", image, found, _size(item))
+                other = files.setdefault(item["id"], image)
             except _MALFORMED as error:
                 report.note(Fault.BAD_ANNOTATION, f"{file} images[{number}] ({_why(error)})")
+                continue
+            if other != image:
+                raise DataError(
+                    f"{source.annotations}: two images have the id {item['id']}: "
+                    f"{other.name}, {image.name}"
+                )
+            records.append(record)
         for image, orphans in objects.items():
             for marked in orphans:
                 report.note(Fault.UNLISTED, f"{file} {marked.where} (image {image})")
@@ -106,15 +115,18 @@ class CocoReader:
     def _categories(self, path: Path) -> dict[int, str]:
         document = self._document(path)
         try:
-            return {int(item["id"]): str(item["name"]) for item in document["categories"]}
+            found = {(int(item["id"]), str(item["name"])) for item in document["categories"]}
         except _MALFORMED as error:
             raise DataError(f"{path}: a category is malformed: {_why(error)}") from error
+        if len(categories := dict(found)) < len(found):
+            raise DataError(f"{path}: two categories have the same id")
+        return categories
 
 
 def write(
     root: Path, split: str, classes: Sequence[str], samples: Sequence[tuple[str, Annotation]]
 ) -> dict[str, str]:
-    """Write a split's annotations; the images, under the names given, lie in `images`."""
+    """Write a split's annotations; images are in `images`, under the names given."""
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for number, (name, sample) in enumerate(samples, start=1):
@@ -141,10 +153,12 @@ def write(
 
 
 def _load(path: Path, max_bytes: int) -> dict[str, list[Any]]:
-    """A file with its three lists. Raises `DataError`."""
+    """The three lists of a file. Raises `DataError`."""
     text = whole_file(path, max_bytes)
     try:
-        document: Any = json.loads(text, parse_constant=_refuse_constant)
+        document: Any = json.loads(
+            text, parse_constant=_refuse_constant, object_pairs_hook=_without_repeats
+        )
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: {error}") from error
     found: dict[str, list[Any]] = {}
@@ -161,14 +175,22 @@ def _refuse_constant(name: str) -> float:
     raise ValueError(f"`{name}` is no number in JSON")
 
 
-def _object(item: Any, names: dict[int, str]) -> tuple[Any, Marked]:
-    """The id of its image, and the object."""
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, of whose equal keys `json` would keep the last without a word."""
+    if len(found := dict(pairs)) < len(pairs):
+        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise ValueError(f"the key `{twice}` stands twice in one object")
+    return found
+
+
+def _object(item: Any, names: dict[int, str]) -> tuple[Any, LabelledBox]:
+    """An object, after the id of its image."""
     x, y, width, height = (float(number) for number in item["bbox"])
     category = item["category_id"]
     name = names.get(category, f"category {category}")
     where = f"annotation {item.get('id', '?')}"
     box = (x, y, x + width, y + height)
-    return item["image_id"], Marked(name, box, where, bool(item.get("iscrowd", 0)))
+    return item["image_id"], LabelledBox(name, box, where, bool(item.get("iscrowd", 0)))
 
 
 def _size(item: Any) -> tuple[float, float] | None:

@@ -1,7 +1,7 @@
-"""SSD's colour distortion for a whole batch, on the device that it lies on.
+"""SSD's colour distortion for a whole batch, on the batch's device.
 
 Ranges and order are those of the authors' code (Liu et al., SSD, ECCV 2016, section 2.2; after
-Howard, arXiv:1312.5402): each of four steps is taken half of the time, contrast either before or
+Howard, arXiv:1312.5402): each of four steps happens half of the time, contrast either before or
 after saturation and hue.
 """
 
@@ -18,8 +18,8 @@ _CHANCE = 0.5
 def photometric(images: Tensor, seed: int, epoch: int, indices: Tensor) -> Tensor:
     """Distort the colours of RGB uint8 [B, 3, H, W]; float32 of the same shape, in 0..255.
 
-    What an image gets depends on (seed, epoch, its index) and on nothing else: not on the batch,
-    the device or any generator's state. Nothing waits for the device, and all shapes are static.
+    The distortion of an image depends only on (seed, epoch, its index), and not on the batch,
+    the device or any generator's state. The host never waits for the device, and all shapes are static.
 
     Args:
         images: the batch, in any memory format, which the result keeps.
@@ -37,7 +37,7 @@ def photometric(images: Tensor, seed: int, epoch: int, indices: Tensor) -> Tenso
 
 
 def _distort(images: Tensor, draws: Tensor) -> Tensor:
-    """`photometric` by the numbers drawn, [B, 9]."""
+    """`photometric` with the random numbers `draws` [B, 9]."""
     chance, amount = draws[:, :5], draws[:, 5:]
     signed = amount * 2 - 1
     brightness = _when(chance[:, 0], _BRIGHTNESS * signed[:, 0], neutral=0.0)
@@ -57,7 +57,7 @@ def turn_colours(x: Tensor, saturation: Tensor, hue: Tensor) -> Tensor:
 
     In HSV, channel n of (5, 3, 1) for (red, green, blue) is V - C * clamp(2 - d, 0, 1) with chroma
     C = V * S, where d is how far n + hue / 60 is from 2 on a circle of six: one pass serves both steps.
-    Cases are told apart by factors of 0 and 1, since choosing by truth values is slow on a CPU.
+    Cases are selected by factors of 0 and 1, since selecting by masks is slow on a CPU.
     """
     red, green, blue = x.unbind(1)
     value = x.amax(1)

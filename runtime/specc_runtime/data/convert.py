@@ -1,4 +1,4 @@
-"""A data set written anew in another format, its images with it."""
+"""Write a data set, with its images, in another format."""
 
 import json
 import shutil
@@ -16,11 +16,11 @@ from specc_runtime.data.report import DataError
 def convert(splits: dict[str, Split], to: str, root: Path) -> None:
     """Write splits in the format `to` below `root`, with a `data.yaml`.
 
-    Images are copied; one with an EXIF orientation is written anew as its boxes want it, since
-    programs differ in what they make of that. Images of the same name get a number.
+    Images are copied; one with an EXIF orientation is rotated to match its boxes, since
+    programs differ in how they treat it. Images of the same name get a number.
 
     Raises:
-        DataError: `root` holds something.
+        DataError: `root` is not empty.
         UnreadableImage: an image with an EXIF orientation is damaged.
     """
     if root.exists() and any(root.iterdir()):
@@ -41,7 +41,7 @@ def convert(splits: dict[str, Split], to: str, root: Path) -> None:
 
 
 def _free(path: Path, taken: set[str]) -> str:
-    """The file's name, with a number if another image has it: formats tell them by it alone."""
+    """The file's name, with a number if it is taken: formats identify images by name alone."""
     stem, number = path.stem, 1
     while stem in taken:
         number += 1

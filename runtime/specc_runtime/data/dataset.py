@@ -1,4 +1,4 @@
-"""A split of a data set in memory: what is annotated, and the pixels on demand."""
+"""A split of a data set: annotations in memory, and pixels on demand."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from specc_runtime.data.report import DataError, Fault, Report
 
 @dataclass(frozen=True)
 class Limits:
-    """How much bad input is borne.
+    """How much bad input is tolerated.
 
     `max_annotation_bytes` bounds the annotation of one image, `max_table_bytes` that of a split.
-    `left_out` is the share of a split's samples that may be left out, at the scan and in training
-    together, before the data set is refused; a single one is borne in a split of any size.
+    `left_out` is the fraction of a split's samples that may be left out, at the scan and in training
+    together, before the data set is refused; a single one is tolerated in a split of any size.
     """
 
     max_pixels: int = 100_000_000
@@ -36,7 +36,7 @@ class Annotation:
     Boxes are float32 [N, 4], x1 y1 x2 y2 in pixels of the image, whose first pixel reaches from
     0 to 1. Labels are int64 [N], 0-based positions in the data set's classes (no background).
     `difficult` is bool [N]: objects that neither help nor harm a score. `apply_exif`: the image has
-    an EXIF orientation, and the boxes are drawn on the image as it turns it.
+    an EXIF orientation, and the boxes refer to the image rotated by it.
     """
 
     path: Path
@@ -84,11 +84,19 @@ class Dataset:
 
     @property
     def most_boxes(self) -> int:
-        """Objects on the fullest image: the least that a loader's `max_boxes` can be."""
+        """The most objects on any image: the smallest `max_boxes` of a loader."""
         return max((len(a.boxes) for a in self.annotations), default=0)
 
+    def require_objects(self) -> None:
+        """Raise `DataError` where no object is annotated: nothing can be learnt or scored there."""
+        if self.most_boxes == 0:
+            raise DataError(
+                "no object is annotated in this split: there is nothing to learn or to score\n"
+                f"{self.report.table()}"
+            )
+
     def image(self, index: int) -> np.ndarray:
-        """Pixels of one sample, RGB uint8 [H, W, 3]; not to be written to.
+        """The pixels of one sample, RGB uint8 [H, W, 3], read-only.
 
         Raises:
             UnreadableImage: the file is damaged, or is no longer the one that was scanned.
@@ -100,10 +108,10 @@ class Dataset:
         return image
 
     def shrunk(self, index: int, shrink: int) -> tuple[np.ndarray, int]:
-        """`image` with its sides divided by `shrink`, and by what they are: 1 where that saves nothing.
+        """`image` decoded with its sides divided by `shrink`, and the divisor used.
 
-        That is so for all but upright JPEGs, and where the cache has room for the image. What comes
-        does not depend on what has been read before.
+        The divisor is 1 for all but upright JPEGs, and for images that the cache has room for, so the
+        result never depends on what was read before.
         """
         annotation = self.annotations[index]
         jpeg = annotation.path.suffix.lower() in (".jpg", ".jpeg")
@@ -119,10 +127,10 @@ class Dataset:
         return image
 
     def quarantine(self, index: int, why: str) -> None:
-        """Count a sample whose image turned out unreadable, once however often it is met.
+        """Count a sample whose image turned out unreadable, once even if it is met again.
 
         Raises:
-            DataError: too many samples are left out by now.
+            DataError: too many samples are now left out.
         """
         if index not in self._quarantined:
             self._quarantined.add(index)

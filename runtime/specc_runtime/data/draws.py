@@ -11,14 +11,14 @@ import numpy as np
 
 
 class Purpose(IntEnum):
-    """What a stream of numbers is for; streams of different purposes never overlap."""
+    """The use of a random stream; streams for different uses never overlap."""
 
     ORDER = 0
     GEOMETRY = 1
 
 
 def generator(purpose: Purpose, seed: int, epoch: int, index: int = 0) -> np.random.Generator:
-    """The generator of one sample (or, with index 0 and `Purpose.ORDER`, of one epoch's order)."""
+    """The generator for one sample or, with `Purpose.ORDER` and index 0, for the order of an epoch."""
     key = np.array([seed, epoch], dtype=np.uint64)
     counter = np.array([0, 0, index, purpose], dtype=np.uint64)
     return np.random.Generator(np.random.Philox(key=key, counter=counter))

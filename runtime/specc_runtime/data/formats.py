@@ -1,4 +1,4 @@
-"""The formats that annotations are read and written in: each in a module of its own, and here."""
+"""The registry of annotation formats, each of which has a module of its own."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from specc_runtime.data.records import Reader, Source, Sources
 
 @dataclass(frozen=True)
 class Format:
-    """What the rest of the package knows of a format.
+    """The interface of a format.
 
     Attributes:
-        locate: the sources of a folder in its usual layout, by split; none if it has another.
-        reader: reads sources; the names of the classes may be given.
-        write: writes a split below a folder, and gives its entry in a `data.yaml`.
-        images: where `write` expects the images, below that folder.
+        locate: finds the splits of a folder in the format's usual layout; empty if it has another.
+        reader: makes a reader of sources, optionally with given class names.
+        write: writes a split into a folder, and returns its entry for `data.yaml`.
+        images: the subfolder where `write` expects the images.
     """
 
     locate: Callable[[Path], dict[str, Source]]

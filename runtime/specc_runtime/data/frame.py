@@ -1,4 +1,4 @@
-"""The image as its annotator saw it, and where a box lies in it (rules: `specc_runtime.data.scan`)."""
+"""From the image that was annotated to the image as decoded (rules: `specc_runtime.data.scan`)."""
 
 import math
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from specc_runtime.data.report import Fault
 
 @dataclass(frozen=True)
 class Frame:
-    """Size of the image as it will be decoded, and (across, down) from annotated to its pixels."""
+    """The image's size as decoded, and the (x, y) scale from annotated coordinates to its pixels."""
 
     height: int
     width: int
@@ -23,7 +23,7 @@ class Frame:
     def place(
         self, corners: tuple[float, float, float, float]
     ) -> tuple[Fault | None, tuple[float, ...] | None]:
-        """What is wrong with a box x1 y1 x2 y2, if anything, and it in pixels, unless dropped."""
+        """The fault of a box x1 y1 x2 y2, if any, and the box in pixels, or None if it is dropped."""
         x1, y1, x2, y2 = corners
         if not all(map(math.isfinite, corners)):
             return Fault.NOT_FINITE, None
@@ -40,7 +40,7 @@ class Frame:
 
 
 def frame_of(annotated: tuple[float, float] | None, header: Header) -> Frame | None:
-    """The frame for an annotated (height, width); None if that is the size of another image."""
+    """The frame for an annotated (height, width); None if that cannot be the size of this image."""
     shown, stored = header.shown, (header.height, header.width)
     as_shown = Frame(*shown, apply_exif=header.orientation != 1)
     if annotated is None or annotated == shown:

@@ -20,7 +20,7 @@ _REDUCED = {
     4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
     8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
 }
-"""OpenCV's flags for a shrunk image; what is grey in their names is the lack of a colour flag."""
+"""OpenCV's flags for a shrunk image; `GRAYSCALE` in their names only means that no colour flag is set."""
 
 
 class UnreadableImage(Exception):
@@ -31,7 +31,7 @@ class UnreadableImage(Exception):
 class Header:
     """An image's size as stored, in pixels, and its EXIF orientation (1: upright).
 
-    `kind` says what it is if it is not 8-bit RGB.
+    `kind` describes the pixels if they are not 8-bit RGB.
     """
 
     height: int
@@ -48,7 +48,7 @@ class Header:
 
 
 def read_header(path: Path, max_pixels: int) -> Header:
-    """Size and orientation from the first bytes of a file, before anything is allocated for it.
+    """Size and orientation from the first bytes of a file, without decoding it.
 
     Raises:
         UnreadableImage: not a JPEG or PNG, cut short, or more than `max_pixels` pixels.
@@ -57,19 +57,18 @@ def read_header(path: Path, max_pixels: int) -> Header:
         with path.open("rb") as file:
             start = file.read(65536)
             if start.startswith(_PNG):
-                width, height = struct.unpack(">II", start[16:24])
-                depth, colour = struct.unpack(">BB", start[24:26])
-                header = Header(height, width, kind=_png_kind(depth, colour))
+                walk = _png_header
             elif start.startswith(_JPEG):
-                header = _jpeg_header(start)
-                if header is None:  # long metadata comes before the frame header
-                    header = _jpeg_header(start + file.read())
+                walk = _jpeg_header
             else:
                 raise UnreadableImage("neither JPEG nor PNG")
-    except (OSError, struct.error) as error:
-        raise UnreadableImage(str(error)) from error
+            header = walk(start) or walk(start + file.read())  # where long metadata comes first
+    except OSError as error:
+        raise UnreadableImage(error.strerror or str(error)) from error
+    except struct.error as error:
+        raise UnreadableImage("cut short") from error
     if header is None or header.height * header.width == 0:
-        raise UnreadableImage("no image size in the file")
+        raise UnreadableImage("no pixels in the file")
     if header.height * header.width > max_pixels:
         raise UnreadableImage(f"{header.width}x{header.height} is over {max_pixels:,} pixels")
     return header
@@ -80,8 +79,8 @@ def decode(path: Path, apply_exif: bool = True, shrink: int = 1) -> np.ndarray:
 
     Args:
         path: of the file.
-        apply_exif: turn the image as its EXIF orientation says.
-        shrink: 1, 2, 4 or 8: divides both sides. A JPEG is decoded to that size at once, from fewer
+        apply_exif: rotate the image by its EXIF orientation.
+        shrink: 1, 2, 4 or 8: divides both sides. A JPEG is decoded directly to that size, from fewer
             terms of its DCT (libjpeg, section "scaling"), and its sides are rounded up.
 
     Raises:
@@ -102,6 +101,20 @@ def decode(path: Path, apply_exif: bool = True, shrink: int = 1) -> np.ndarray:
         what = "truncated or damaged" if is_known else "neither JPEG nor PNG"
         raise UnreadableImage(f"{path.name}: {what}")
     return image
+
+
+def _png_header(data: bytes) -> Header | None:
+    """Walk a PNG's chunks to its pixels; None if `data` ends before them (PNG, section 5.3)."""
+    width, height, depth, colour = struct.unpack_from(">IIBB", data, 16)
+    at, orientation = 33, 1
+    while at + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        if kind == b"IDAT":
+            return Header(height, width, orientation, _png_kind(depth, colour))
+        if kind == b"eXIf":
+            orientation = _orientation(data[at + 8 : at + 8 + length])
+        at += 12 + length
+    return None
 
 
 def _jpeg_header(data: bytes) -> Header | None:

@@ -1,14 +1,14 @@
-"""Which format a data set has and where its parts are: from a folder, or from a `data.yaml`.
+"""The format and the files of a data set, found from a folder or a `data.yaml`.
 
-    format: coco                 # voc, coco, yolo or csv; yolo where it is left out
-    path: .                      # what follows is below it; it is relative to this file
-    names: [car, person]         # or {0: car, 1: person}; may be left out unless YOLO
+    format: coco                 # voc, coco, yolo or csv; the default is yolo
+    path: .                      # root of the paths below, relative to this file
+    names: [car, person]         # or {0: car, 1: person}; required for YOLO only
     train: {images: train2017, annotations: annotations/instances_train2017.json}
     val: {images: val2017, annotations: annotations/instances_val2017.json}
 
-A split of YOLO is its folder of images, or a text file that names them: `train: images/train`. VOC
+A split of YOLO is its folder of images, or a text file that lists them: `train: images/train`. VOC
 has `list` besides `images` and `annotations`: the file of the split's ids. `nc` and `download`, which
-files for other programs have, are passed over; nothing is ever downloaded or run.
+other programs use, are ignored; nothing is ever downloaded or run.
 """
 
 import os
@@ -42,12 +42,12 @@ class Layout:
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """Those of train, val and test that there are, or else all."""
+        """Those of train, val and test that exist, or else all splits."""
         usual = tuple(split for split in _USUAL_SPLITS if split in self.sources)
         return usual or tuple(self.sources)
 
     def reader(self, limits: Limits = USUAL_LIMITS, classes: tuple[str, ...] = ()) -> Reader:
-        """What reads the annotations; `classes` go before the names given and those in the files."""
+        """A reader of the annotations; `classes` override the names given and those in the files."""
         return FORMATS[self.format].reader(self.sources, limits, classes or self.names)
 
 
@@ -84,15 +84,15 @@ def open_dataset(
     """Scan one split of a data set; `specc_runtime.data.scan` says what is accepted.
 
     Args:
-        root: folder in a layout that is known, or a `data.yaml`.
+        root: folder in a known layout, or a `data.yaml`.
         split: its name, such as "train".
         classes: class names in the order of their labels; by default those that the `data.yaml` or
-            the format gives, so that every split agrees on them.
-        limits: how much bad input is borne.
+            the format gives, the same for every split.
+        limits: how much bad input is tolerated.
         cache_bytes: keep decoded images in memory up to this many bytes.
 
     Raises:
-        DataError: no such split, an unknown class, or too little that is usable.
+        DataError: no such split, an unknown class, or too few usable samples.
         specc.documents.Findings: a `data.yaml` that is not YAML.
     """
     layout = locate(root)

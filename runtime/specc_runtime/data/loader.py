@@ -1,4 +1,4 @@
-"""Batches of fixed shape, read by worker processes, in an order that depends on nothing but seeds."""
+"""Batches of fixed shape, read by worker processes, in an order that depends only on the seed."""
 
 import math
 import os
@@ -24,9 +24,9 @@ class Loader:
     """Iterates over the batches of one epoch.
 
     In training, the order is shuffled, images are augmented and the last partial batch is dropped;
-    in evaluation all images come in order, stretched to `size`. Both order and augmentation are pure
-    functions of (seed, epoch, index), so the number of workers or ranks, or a restart with `start`,
-    changes nothing. An image that turns out unreadable is quarantined: in training another of its batch
+    in evaluation all images come in order, stretched to `size`. Order and augmentation are pure
+    functions of (seed, epoch, index), so they do not change with the number of workers or ranks, or with a
+    restart at `start`. An image that turns out unreadable is quarantined: in training another of its batch
     takes its place, in evaluation the batch is shorter by one.
 
     Args:
@@ -36,18 +36,18 @@ class Loader:
         seed: of the run.
         epoch: counted from 0.
         train: shuffle and augment.
-        workers: processes that read; 0 reads in this one. They are forked, and live until the loader
-            is dropped: `set_epoch` goes on to the next epoch with the same ones.
-        max_boxes: room for objects on an image; the shapes of a batch depend on it.
+        workers: processes that read; with 0 this one does. They are forked, and live until the loader
+            is dropped, so `set_epoch` continues with the same ones.
+        max_boxes: objects per image that batches are padded to.
         start: batches to skip.
         rank, world: of each batch this process takes every `world`-th image, from the `rank`-th on.
-            In evaluation that may be none of the last, which is left out then.
+            In evaluation it may get none of the last batch, and then skips it.
         augmentation: geometric augmentation in training.
 
     Raises:
         DataError: `max_boxes` is too small for the data set, an epoch has no whole batch, or a batch
-            not an image for each rank; while iterating, when too many images are unreadable.
-        RuntimeError: while iterating: "DataLoader worker …", a process that reads has died.
+            has fewer images than there are ranks; while iterating, too many images are unreadable.
+        RuntimeError: while iterating: "DataLoader worker …", a worker has died.
     """
 
     def __init__(  # noqa: PLR0913 - keywords, each a thing of its own
@@ -91,7 +91,7 @@ class Loader:
         self.set_epoch(epoch, start)
 
     def set_epoch(self, epoch: int, start: int = 0) -> None:
-        """Make the next iteration run through `epoch`, without its first `start` batches."""
+        """Let the next iteration give the batches of `epoch` from batch `start` on."""
         self._keys.epoch = epoch
         self._keys.start = start
 
@@ -107,8 +107,8 @@ class Loader:
                 if batch is not None:
                     yield batch
         except (ConnectionError, EOFError, RuntimeError) as error:
-            # It hung up before PyTorch, which asks whether it lives, could see that it does not. On a
-            # GPU that ends the thread which takes the batch into memory that the device can read.
+            # The worker's pipe broke before PyTorch's own check noticed its death. On a GPU this ends
+            # the thread that pins memory.
             if isinstance(error, RuntimeError) and "Pin memory thread exited" not in str(error):
                 raise
             raise RuntimeError(f"DataLoader worker died handing over a batch: {error}") from error
@@ -138,7 +138,7 @@ class _Keys:
 
 
 class _Reader(data.Dataset["Sample | Unreadable"]):
-    """Makes the sample of a key (epoch, index); `augmentation` None shows the whole image."""
+    """Makes the sample of a key (epoch, index), of the whole image if `augmentation` is None."""
 
     def __init__(
         self,
@@ -175,10 +175,10 @@ class _Reader(data.Dataset["Sample | Unreadable"]):
 
 
 def _settle_in(_: int) -> None:
-    """Make a forked process a reader: one of many, and one that ends when it is told to.
+    """Undo in a forked worker what does not suit it.
 
-    OpenCV's own threads would only compete with the other readers, and the trainer's handler of
-    SIGTERM, which merely takes note, would keep the process alive for ever.
+    OpenCV's own threads would only compete with the other workers, and the trainer's handler of
+    SIGTERM, which merely notes the signal, would keep the worker alive for ever.
     """
     cv2.setNumThreads(0)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

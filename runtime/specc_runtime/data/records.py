@@ -1,10 +1,11 @@
-"""What a format's reader finds written, before any rule is applied."""
+"""What a format's reader returns: annotations as written, before any rule is applied."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
+from specc_runtime.data.dataset import Limits
 from specc_runtime.data.report import DataError, Report
 
 
@@ -14,9 +15,9 @@ class BadAnnotation(Exception):
 
 @dataclass(frozen=True)
 class Source:
-    """Where a split's parts lie: a folder of images, and a file or folder of annotations.
+    """The files of a split: a folder of images, and a file or folder of annotations.
 
-    `listing` is a file that names the split's images, where the format has one.
+    `listing` is a file that lists the split's images, if the format has one.
     """
 
     images: Path
@@ -25,10 +26,10 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Marked:
-    """An object: the name of its class, and its box x1 y1 x2 y2, in pixels between whose edges it lies.
+class LabelledBox:
+    """An object: the name of its class, and its box x1 y1 x2 y2, in pixels from the image's edge.
 
-    `where` tells it from the others of its record.
+    `where` identifies it within its record.
     """
 
     name: str
@@ -42,41 +43,50 @@ class Record:
     """An image and its objects, as annotated.
 
     Attributes:
-        where: the annotation, for the report.
-        image: its file, which need not exist.
+        where: names the annotation in the report.
+        image: the image's file, which need not exist.
         objects: in the order written.
-        size: (height, width) as annotated, if they are.
-        relative: boxes are in parts of the image's width and height, not in pixels.
+        size: (height, width), if annotated.
+        relative: boxes are fractions of the image's width and height, not pixels.
     """
 
     where: str
     image: Path
-    objects: tuple[Marked, ...]
+    objects: tuple[LabelledBox, ...]
     size: tuple[float, float] | None = None
     relative: bool = False
-
-
-class Reader(Protocol):
-    """A data set's annotations in one format."""
-
-    def classes(self) -> tuple[str, ...]:
-        """Names in the order of their labels, the same whichever split is read. Raises `DataError`."""
-        ...
-
-    def read(self, split: str, report: Report) -> list[Record]:
-        """A split's records; what cannot be read is noted. Raises `DataError`."""
-        ...
 
 
 Sources = Mapping[str, Source]
 """The source of each split, by name."""
 
 
+class Reader(ABC):
+    """Reads the splits of `sources` in one format; class names that are given override the files'."""
+
+    def __init__(self, sources: Sources, limits: Limits, names: tuple[str, ...] = ()) -> None:
+        self.sources, self.limits = sources, limits
+        self._names = names
+
+    def classes(self) -> tuple[str, ...]:
+        """Names in the order of their labels, the same for all splits. Raises `DataError`."""
+        self._names = self._names or self.found_classes()
+        return self._names
+
+    @abstractmethod
+    def found_classes(self) -> tuple[str, ...]:
+        """The names in the files, in the order of their labels. Raises `DataError`."""
+
+    @abstractmethod
+    def read(self, split: str, report: Report) -> list[Record]:
+        """A split's records; what cannot be read is noted in the report. Raises `DataError`."""
+
+
 _LONGEST_NAME = 255  # bytes, on Linux and macOS
 
 
 def below(folder: Path, name: str) -> Path:
-    """The file of that name below a folder. Raises `BadAnnotation` for a name that leads out of it."""
+    """The file of that name in a folder. Raises `BadAnnotation` for a name that leads out of it."""
     path = Path(name.replace("\\", "/"))
     too_long = any(len(part.encode()) > _LONGEST_NAME for part in path.parts)
     if not name or path.is_absolute() or ".." in path.parts or too_long:
@@ -102,7 +112,7 @@ def read_text(path: Path, max_bytes: int) -> str:
 
 
 def whole_file(path: Path, max_bytes: int) -> str:
-    """`read_text` of a file that a split cannot do without. Raises `DataError`."""
+    """`read_text` of a file that a whole split needs. Raises `DataError`."""
     try:
         return read_text(path, max_bytes)
     except OSError as error:

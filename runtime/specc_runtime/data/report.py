@@ -1,4 +1,4 @@
-"""What was found wrong in a data set, counted by kind, with the first examples of each."""
+"""The problems of a data set, counted by kind, with the first examples of each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -6,6 +6,9 @@ from enum import Enum
 from typing import Protocol
 
 import numpy as np
+
+_EXAMPLES = 3
+"""Examples shown of each fault."""
 
 
 class DataError(ValueError):
@@ -58,7 +61,7 @@ class Counted(Protocol):
 
 @dataclass
 class Finding:
-    """How often a fault occurred, and where first."""
+    """The count of a fault, and its first examples."""
 
     count: int = 0
     examples: list[str] = field(default_factory=list[str])
@@ -66,14 +69,13 @@ class Finding:
 
 @dataclass
 class Report:
-    """Counts for one split: what was taken, and what was wrong."""
+    """Counts for one split: what is used, and what is wrong."""
 
     split: str
     images: int = 0
     boxes: int = 0
     difficult: int = 0
     findings: dict[Fault, Finding] = field(default_factory=dict[Fault, Finding])
-    examples_kept: int = 3
 
     def take(self, annotations: Sequence["Counted"]) -> None:
         """Count what is used."""
@@ -85,7 +87,7 @@ class Report:
         """Count one occurrence; `where` names the file, and the object in it if there is one."""
         finding = self.findings.setdefault(fault, Finding())
         finding.count += 1
-        if len(finding.examples) < self.examples_kept:
+        if len(finding.examples) < _EXAMPLES:
             finding.examples.append(_printable(where))
 
     def count(self, fault: Fault) -> int:
@@ -94,7 +96,7 @@ class Report:
 
     @property
     def bad(self) -> int:
-        """Occurrences of what somebody should mend; the rest is unusual and taken care of."""
+        """The number of faults that should be mended; the rest is unusual but handled."""
         return sum(found.count for fault, found in self.findings.items() if fault.bad)
 
     @property
@@ -113,7 +115,7 @@ class Report:
         return "\n".join(lines)
 
     def headline(self) -> str:
-        """What the split has, in a line."""
+        """The size of the split, in a line."""
         head = f"{self.split}: {self.images:,} images, {self.boxes:,} boxes"
         if self.difficult:
             head += f" ({self.difficult:,} difficult)"
@@ -143,5 +145,5 @@ class Report:
 
 
 def _printable(text: str) -> str:
-    """The text with all that a terminal would obey, or could not show, escaped."""
+    """The text with control and other unprintable characters escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

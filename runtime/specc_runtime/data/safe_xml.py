@@ -1,4 +1,4 @@
-"""XML from strangers: elements and text, and nothing that a document could make grow."""
+"""Untrusted XML: elements and text only, without entities."""
 
 from pathlib import Path
 from xml.etree.ElementTree import Element, TreeBuilder
@@ -10,7 +10,7 @@ from specc_runtime.data.records import BadAnnotation
 def read_xml(path: Path, max_bytes: int) -> Element:
     """The root element of an XML file.
 
-    A DOCTYPE is refused where it starts, and with it every entity that it could declare: billion
+    A DOCTYPE is refused at its start, and with it all entities that it could declare: billion
     laughs, quadratic blow-up and external entities all need one.
 
     Raises:

@@ -17,7 +17,7 @@ no object                             kept: background to train on, and to score
 more than one and 5 % left out        the data set is refused (`Limits.left_out`)
 ====================================  ==============================================================
 
-The annotated size decides how the image is turned. `shown` is its size with EXIF orientation
+The annotated size decides how the image is rotated. `shown` is its size with the EXIF orientation
 applied, `stored` without:
 
 ====================================  ==============================================================
@@ -37,14 +37,14 @@ import numpy as np
 from specc_runtime.data.dataset import Annotation, Limits
 from specc_runtime.data.frame import Frame, frame_of
 from specc_runtime.data.images import Header, UnreadableImage, read_header
-from specc_runtime.data.records import Marked, Record
+from specc_runtime.data.records import LabelledBox, Record
 from specc_runtime.data.report import Fault, Report
 
 
 def scan(
     records: Iterable[Record], classes: Sequence[str], limits: Limits, report: Report
 ) -> list[Annotation]:
-    """The samples that can be used, in order; what is wrong goes to the report."""
+    """The usable samples, in order; problems are noted in the report."""
     rules = _Rules({name: label for label, name in enumerate(classes)}, limits, report)
     return [sample for record in records if (sample := rules.sample(record)) is not None]
 
@@ -99,10 +99,10 @@ class _Rules:
         if not record.objects:
             self.report.note(Fault.BACKGROUND, file)
 
-    def _objects(self, record: Record, frame: Frame) -> list[tuple[tuple[float, ...], Marked]]:
+    def _objects(self, record: Record, frame: Frame) -> list[tuple[tuple[float, ...], LabelledBox]]:
         """The objects that are kept, each with its box in pixels of the image."""
-        kept: list[tuple[tuple[float, ...], Marked]] = []
-        seen: set[Marked] = set()
+        kept: list[tuple[tuple[float, ...], LabelledBox]] = []
+        seen: set[LabelledBox] = set()
         for item in record.objects:
             fault, box = frame.place(item.box)
             if item.name not in self.labels:

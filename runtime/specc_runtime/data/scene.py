@@ -1,4 +1,4 @@
-"""Pictures of shapes on textures: what the synthetic data set is made of."""
+"""Pictures of shapes on textures, for the synthetic data set."""
 
 import colorsys
 import math
@@ -8,12 +8,12 @@ import numpy as np
 
 CLASSES = ("cross", "disc", "ring", "star", "triangle")
 _SIDES = (0.06, 0.6)
-"""Range of a shape's diameter, in parts of the image's shorter side."""
+"""Range of a shape's diameter, as fractions of the image's shorter side."""
 _SHIFT = 4
 """Fractional bits of the coordinates that OpenCV draws with."""
 
 Box = tuple[int, int, int, int]
-"""x1 y1 x2 y2 in pixels; x2 and y2 are the first pixels beyond."""
+"""x1 y1 x2 y2 in pixels; x2 and y2 are exclusive."""
 
 
 def draw_scene(
@@ -92,7 +92,7 @@ def _mask(rng: np.random.Generator, name: str, size: tuple[int, int]) -> np.ndar
 
 
 def _outlines(name: str) -> list[np.ndarray]:
-    """The polygons [N, 2] of a class, in the unit circle; inside an odd number of them is inside."""
+    """The polygons [N, 2] of a class, in the unit circle, filled by the even-odd rule."""
     match name:
         case "cross":
             arm = 0.3
@@ -116,7 +116,7 @@ def _circle(corners: int) -> np.ndarray:
 
 
 def _covered(box: Box, by: Box) -> float:
-    """The part of `box` that lies under `by`."""
+    """The fraction of `box` that `by` covers."""
     width = min(box[2], by[2]) - max(box[0], by[0])
     height = min(box[3], by[3]) - max(box[1], by[1])
     area = (box[2] - box[0]) * (box[3] - box[1])

@@ -1,4 +1,4 @@
-"""What a split's objects are like, and whether a detector's default boxes suit them."""
+"""Statistics of a split's objects, and how many of them a detector's default boxes fit."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,10 +14,10 @@ _ENOUGH = 0.5
 
 
 def statistics(classes: Sequence[str], annotations: Sequence[Annotation]) -> dict[str, Any]:
-    """Counts, sizes and shapes: `sqrt_area` in parts of the image's, `aspect` width through height.
+    """Counts, sizes and shapes: `sqrt_area` relative to the image's, `aspect` as width over height.
 
-    Both are quantiles of 5, 25, 50, 75 and 95 %. `sizes` counts objects by `SIZES`, in pixels of the
-    images as they are.
+    Both are given as quantiles of 5, 25, 50, 75 and 95 %. `sizes` counts objects by `SIZES`, in pixels of
+    the original images.
     """
     boxes, labels = _all(annotations)
     images = np.array([(a.width, a.height) for a in annotations], np.float64).reshape(-1, 2)
@@ -52,13 +52,13 @@ def coverage(
     anchors: np.ndarray,
     size: tuple[int, int],
 ) -> dict[str, Any]:
-    """Share of the objects that have a default box at IoU 0.5 or more, by class and by size.
+    """The fraction of objects that some default box overlaps by an IoU of 0.5 or more, by class and size.
 
     Args:
         classes: their names.
         annotations: the split; images are stretched to `size`.
-        anchors: [A, 4], x1 y1 x2 y2 in pixels of the network's input; what stands behind is not read.
-        size: (height, width) of that input; the classes of size are in its pixels.
+        anchors: [A, 4], x1 y1 x2 y2 in pixels of the network's input; further columns are ignored.
+        size: (height, width) of that input, in whose pixels objects are small, medium or large.
     """
     boxes, labels = _all(annotations)
     counts = [len(a.boxes) for a in annotations]
@@ -92,7 +92,7 @@ def _best_overlap(box: np.ndarray, anchors: np.ndarray) -> float:
 
 
 def _size_of(areas: np.ndarray) -> np.ndarray:
-    """The number of each area's class in `SIZES`."""
+    """The index in `SIZES` of each area."""
     return np.searchsorted([least for _, least in SIZES], areas, side="right") - 1
 
 
@@ -105,7 +105,7 @@ def _share(covered: np.ndarray) -> float | None:
 
 
 def _common(images: np.ndarray) -> dict[str, int]:
-    """The five most frequent sizes, as `WxH`, and how often each occurs."""
+    """The five most frequent sizes, as `WxH`, with their counts."""
     sizes, counts = np.unique(images, axis=0, return_counts=True)
     order = np.argsort(-counts, kind="stable")[:5]
     return {f"{sizes[i][0]:.0f}x{sizes[i][1]:.0f}": int(counts[i]) for i in order}

@@ -1,7 +1,7 @@
-"""A data set out of nothing, in VOC layout, to try a model on without a download.
+"""A synthetic data set in VOC layout, to try a model without a download.
 
-Class does not follow from colour: every shape and the background draw from the same colours. Sizes
-range over 10:1, shapes overlap and reach out of the picture.
+Colour does not give the class away: all shapes and the background use the same colours. Sizes
+range over 10:1, and shapes overlap and reach out of the picture.
 """
 
 import os
@@ -25,8 +25,8 @@ def write(
 ) -> None:
     """Write the data set below `root`: 70 % train, 15 % val, 15 % test.
 
-    Every image is a function of (seed, split, its number), so the splits share nothing, and a larger
-    set begins with the images of a smaller one.
+    Every image is a function of (seed, split, its number), so the splits share no image, and a larger
+    set starts with the images of a smaller one.
 
     Args:
         root: made if needed; files of the same names are overwritten.

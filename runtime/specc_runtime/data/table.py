@@ -7,8 +7,8 @@
 `image` or `filename`               file of the image
 `xmin`, `ymin`, `xmax`, `ymax`      the box's edges in pixels from 0: 0 and the width are the image's
 `class` or `label`                  name of the class
-`width`, `height`                   may be left out: size of the image that the box was drawn on
-`difficult`                         may be left out: 1 for an object that scores leave aside
+`width`, `height`                   optional: size of the image that the box was drawn on
+`difficult`                         optional: 1 for an object that scores ignore
 other columns                       not read
 ==================================  ================================================================
 
@@ -25,7 +25,8 @@ from pathlib import Path
 from specc_runtime.data.dataset import Annotation, Limits
 from specc_runtime.data.records import (
     BadAnnotation,
-    Marked,
+    LabelledBox,
+    Reader,
     Record,
     Source,
     Sources,
@@ -45,42 +46,39 @@ def locate(root: Path) -> dict[str, Source]:
     return {path.stem: Source(root / "images", path) for path in sorted(root.glob("*.csv"))}
 
 
-class TableReader:
-    """Reads the splits of `sources`; see the module. `names` go before those of the files."""
+class TableReader(Reader):
+    """Reads the format of this module."""
 
     def __init__(self, sources: Sources, limits: Limits, names: tuple[str, ...] = ()) -> None:
-        self._sources = sources
-        self._names = names
+        super().__init__(sources, limits, names)
         self._rows = cache(partial(_rows, max_bytes=limits.max_table_bytes))
 
-    def classes(self) -> tuple[str, ...]:
+    def found_classes(self) -> tuple[str, ...]:
         """The names in all files, sorted."""
-        if self._names:
-            return self._names
-        files = {source.annotations for source in self._sources.values()}
+        files = {source.annotations for source in self.sources.values()}
         return tuple(sorted({row["class"] for file in files for row in self._rows(file)} - {""}))
 
     def read(self, split: str, report: Report) -> list[Record]:
-        source = self._sources[split]
+        source = self.sources[split]
         file = source.annotations.name
-        images: dict[str, tuple[tuple[float, float] | None, list[Marked]]] = {}
+        images: dict[Path, tuple[tuple[float, float] | None, list[LabelledBox]]] = {}
         for number, row in enumerate(self._rows(source.annotations), start=2):
             try:
-                below(source.images, row["image"])
+                image = below(source.images, row["image"])
                 found = _objects(row, number)
-                images.setdefault(row["image"], (_size(row), []))[1].extend(found)
+                images.setdefault(image, (_size(row), []))[1].extend(found)
             except (BadAnnotation, ValueError) as error:
                 report.note(Fault.BAD_OBJECT, f"{file}:{number} ({error})")
         return [
-            Record(f"{file} {name}", source.images / name, tuple(objects), size)
-            for name, (size, objects) in images.items()
+            Record(f"{file} {image.name}", image, tuple(objects), size)
+            for image, (size, objects) in images.items()
         ]
 
 
 def write(
     root: Path, split: str, classes: Sequence[str], samples: Sequence[tuple[str, Annotation]]
 ) -> dict[str, str]:
-    """Write a split's table; the images, under the names given, lie in `images`."""
+    """Write a split's table; images are in `images`, under the names given."""
     with (root / f"{split}.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("image", *_SIDES, "class", "width", "height", "difficult"))
@@ -107,7 +105,7 @@ def _rows(path: Path, max_bytes: int) -> list[Row]:
         raise DataError(f"{path}:{reader.line_num}: {error}") from error
 
 
-def _objects(row: Row, number: int) -> list[Marked]:
+def _objects(row: Row, number: int) -> list[LabelledBox]:
     """The object of a line, if it has one."""
     if not any(row[side] for side in _SIDES) and not row["class"]:
         return []
@@ -115,7 +113,7 @@ def _objects(row: Row, number: int) -> list[Marked]:
     if not row["class"]:
         raise BadAnnotation("no class")
     difficult = row.get("difficult", "") not in ("", "0")
-    return [Marked(row["class"], (x1, y1, x2, y2), f"line {number}", difficult)]
+    return [LabelledBox(row["class"], (x1, y1, x2, y2), f"line {number}", difficult)]
 
 
 def _size(row: Row) -> tuple[float, float] | None:

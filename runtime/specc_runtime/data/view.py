@@ -1,8 +1,7 @@
-"""One affine warp from an image to the network's input, and its boxes with it.
+"""One affine warp from an image, with its boxes, to the network's input.
 
-Zooming out, cropping, flipping and resizing all come down to the same thing: which window of the
-plane that the image lies in the network gets to see, and whether mirrored. Applying them as one
-warp reads each pixel once and interpolates once.
+Zooming out, cropping, flipping and resizing together select the window of the image plane that the
+network sees, and whether it is mirrored. As a single warp they read each pixel once and interpolate once.
 """
 
 import math
@@ -14,7 +13,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class View:
-    """A window in pixels of the source image; it may reach beyond the image."""
+    """A window, in pixels of the source image, which may reach beyond the image."""
 
     x1: float
     y1: float
@@ -28,7 +27,7 @@ class View:
         return View(0.0, 0.0, width, height)
 
     def shrink(self, size: tuple[int, int]) -> int:
-        """How far, of 1, 2, 4 and 8, the source may be shrunk and still not be stretched to `size`."""
+        """The largest of 1, 2, 4 and 8 by which the source may shrink without being enlarged to `size`."""
         least = min((self.y2 - self.y1) / size[0], (self.x2 - self.x1) / size[1])
         return next(step for step in (8, 4, 2, 1) if step <= max(least, 1))
 
@@ -41,14 +40,14 @@ class View:
     ) -> np.ndarray:
         """The window stretched to `size` (height, width): uint8 [H, W, 3].
 
-        Where it shrinks twofold or more, whole blocks of pixels are averaged first, since bilinear
-        interpolation alone would skip pixels. Outside the image lies `fill`.
+        If it shrinks twofold or more, whole blocks of pixels are averaged first, since bilinear
+        interpolation alone would skip pixels.
 
         Args:
             image: the source, its sides already divided by `shrink`.
             size: of the result.
-            fill: RGB.
-            shrink: see there.
+            fill: RGB outside the image.
+            shrink: as of the method `shrink`.
         """
         height, width = size
         down = _Axis.of(self.y1 / shrink, self.y2 / shrink, image.shape[0], height)
@@ -73,13 +72,13 @@ class View:
     def place(
         self, boxes: np.ndarray, size: tuple[int, int], min_side: float
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Boxes [N, 4] of the source as the view shows them, and which remain.
+        """The boxes [N, 4] of the source within the view.
 
-        A box remains if its centre is inside the window and, clipped to it, both its sides are at
+        A box is kept if its centre is inside the window and, clipped to it, both its sides are at
         least `min_side` pixels of the result.
 
         Returns:
-            float32 [K, 4] in pixels of the result, and the bool mask [N] of those K.
+            float32 [K, 4] in pixels of the result, and the bool mask [N] of the boxes kept.
         """
         height, width = size
         start = np.array([self.x1, self.y1])
@@ -99,10 +98,10 @@ class _Axis:
     """One axis of the warp.
 
     Attributes:
-        inside: whether the window lies in the source.
-        block: pixels of the source that are averaged into one, before anything else.
+        inside: whether the window lies within the source.
+        block: number of source pixels that are first averaged into one.
         read: the part of the source that is needed, in whole blocks.
-        start, stop: the part of the result that the source reaches.
+        start, stop: the part of the result that the source covers.
         scale, shift: pixel i of that part is read at scale * i + shift, in blocks of `read`.
     """
 
@@ -145,13 +144,13 @@ class _Axis:
 
 
 def _whole(low: float, high: float, limit: int) -> tuple[int, int]:
-    """The whole numbers around low to high, of 0 to `limit`, and at least one step of them."""
+    """The smallest range of integers within 0..limit that covers low..high, not empty."""
     first = min(max(math.floor(low), 0), limit - 1)
     return first, max(first + 1, min(math.ceil(high), limit))
 
 
 def _average_blocks(image: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """Mean over blocks of rows x columns pixels; an incomplete last block is left off."""
+    """Mean over blocks of rows x columns pixels; an incomplete last block is dropped."""
     if rows == 1 and columns == 1:
         return image
     height, width = image.shape[0] // rows, image.shape[1] // columns

@@ -6,7 +6,7 @@
 
 ====================================  ==============================================================
 coordinates                           1-based and inclusive: x1 = xmin - 1, x2 = xmax, and y alike
-xmax <= xmin or ymax <= ymin          without area (an object one pixel wide is taken for a slip)
+xmax <= xmin or ymax <= ymin          without area (an object one pixel wide counts as a mistake)
 `<difficult>1`                        kept, marked difficult
 `<part>` and all other elements       not read
 XML malformed, too large, or with     sample left out
@@ -21,7 +21,15 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 from specc_runtime.data.dataset import Annotation, Limits
-from specc_runtime.data.records import BadAnnotation, Marked, Record, Source, Sources, whole_file
+from specc_runtime.data.records import (
+    BadAnnotation,
+    LabelledBox,
+    Reader,
+    Record,
+    Source,
+    Sources,
+    whole_file,
+)
 from specc_runtime.data.report import DataError, Fault, Report
 from specc_runtime.data.voc_document import VocDocument, VocObject, read_document
 
@@ -35,20 +43,16 @@ def locate(root: Path) -> dict[str, Source]:
     return {path.stem: Source(root / "JPEGImages", root / "Annotations", path) for path in lists}
 
 
-class VocReader:
-    """Reads the splits of `sources`; see the module. `names` go before those of the files."""
+class VocReader(Reader):
+    """Reads the format of this module."""
 
     def __init__(self, sources: Sources, limits: Limits, names: tuple[str, ...] = ()) -> None:
-        self._sources = sources
-        self._names = names
-        self._max_bytes = limits.max_table_bytes
+        super().__init__(sources, limits, names)
         self._document = cache(partial(_read, max_bytes=limits.max_annotation_bytes))
 
-    def classes(self) -> tuple[str, ...]:
+    def found_classes(self) -> tuple[str, ...]:
         """The names found in all annotations, sorted."""
-        if self._names:
-            return self._names
-        folders = {source.annotations for source in self._sources.values()}
+        folders = {source.annotations for source in self.sources.values()}
         documents = [
             self._document(path) for folder in sorted(folders) for path in folder.glob("*.xml")
         ]
@@ -56,12 +60,12 @@ class VocReader:
         return tuple(sorted({item.name for document in read for item in document.objects}))
 
     def read(self, split: str, report: Report) -> list[Record]:
-        source = self._sources[split]
+        source = self.sources[split]
         if source.listing is None:
             raise DataError(f"split `{split}`: VOC needs `list`, a file of the split's ids")
         images = {path.name for path in source.images.glob("*")}
         records: list[Record] = []
-        for name in _ids(source.listing, self._max_bytes, report):
+        for name in _ids(source.listing, self.limits.max_table_bytes, report):
             document = self._document(source.annotations / f"{name}.xml")
             if document is None:
                 report.note(Fault.NO_ANNOTATION, f"{name}.xml")
@@ -79,7 +83,7 @@ class VocReader:
 def write(
     root: Path, split: str, classes: Sequence[str], samples: Sequence[tuple[str, Annotation]]
 ) -> dict[str, str]:
-    """Write a split's annotations; the images, under the names given, lie in `JPEGImages`."""
+    """Write a split's annotations; images are in `JPEGImages`, under the names given."""
     for folder in (root / "Annotations", root / _LISTS):
         folder.mkdir(parents=True, exist_ok=True)
     for name, sample in samples:
@@ -109,7 +113,7 @@ def _ids(path: Path, max_bytes: int, report: Report) -> list[str]:
 
 
 def _read(path: Path, max_bytes: int) -> VocDocument | BadAnnotation | None:
-    """An annotation, or what is wrong with it, or None where there is none."""
+    """An annotation file; an error if it is bad, None if it is missing."""
     try:
         return read_document(path, max_bytes)
     except FileNotFoundError:
@@ -120,11 +124,11 @@ def _read(path: Path, max_bytes: int) -> VocDocument | BadAnnotation | None:
         return BadAnnotation(error.strerror)
 
 
-def _marked(number: int, item: VocObject) -> Marked:
+def _marked(number: int, item: VocObject) -> LabelledBox:
     xmin, ymin, xmax, ymax = item.corners
     x1 = xmax if xmax <= xmin else xmin - 1
     y1 = ymax if ymax <= ymin else ymin - 1
-    return Marked(item.name, (x1, y1, xmax, ymax), f"object {number}", item.difficult)
+    return LabelledBox(item.name, (x1, y1, xmax, ymax), f"object {number}", item.difficult)
 
 
 def _xml(name: str, sample: Annotation, classes: Sequence[str]) -> str:

@@ -29,10 +29,13 @@ def read_document(path: Path, max_bytes: int) -> VocDocument:
     """Read an annotation file.
 
     Raises:
-        BadAnnotation: malformed, a required element missing, or text where a number should be.
+        BadAnnotation: malformed, another document, a required element missing, or text where a
+            number should be.
         OSError: the file cannot be read.
     """
     root = read_xml(path, max_bytes)
+    if root.tag != "annotation":
+        raise BadAnnotation(f"<{root.tag}> is no <annotation>")
     height, width = _number(root, "size/height", 0), _number(root, "size/width", 0)
     size = (height, width) if height > 0 and width > 0 else None
     return VocDocument(size, tuple(_object(element) for element in root.iterfind("object")))

@@ -1,14 +1,14 @@
 """Data sets in the layout of YOLO (Darknet's, as Ultralytics describes it with a `data.yaml`).
 
     data.yaml             the classes, `names`, and the splits' folders of images
-    images/<split>/       or a text file that names images, one a line
+    images/<split>/       or a text file that lists images, one a line
     labels/<split>/*.txt  one object a line: class, centre x, centre y, width, height
 
-The labels of an image lie where the last `images` of its path is `labels`. Without a `data.yaml`, the
-names are the lines of `classes.txt`.
+The label file of an image has its path with the last `images` replaced by `labels`. Without a
+`data.yaml`, the names are the lines of `classes.txt`.
 
 ====================================  ==============================================================
-coordinates                           in parts of the image's width and height, as it is shown
+coordinates                           fractions of the image's width and height, as it is shown
 class                                 0-based position in `names`
 more than five numbers on a line      a polygon after the class: its bounding box is taken
 no label file                         kept as background
@@ -19,23 +19,24 @@ a line that is not such numbers       sample left out
 from collections.abc import Sequence
 from pathlib import Path
 
-from specc_runtime.data.dataset import Annotation, Limits
+from specc_runtime.data.dataset import Annotation
 from specc_runtime.data.records import (
     BadAnnotation,
-    Marked,
+    LabelledBox,
+    Reader,
     Record,
     Source,
-    Sources,
     read_text,
     whole_file,
 )
 from specc_runtime.data.report import DataError, Fault, Report
 
-_SUFFIXES = (".jpg", ".jpeg", ".png")
+_IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+"""Files that are images by their names, so that those that are not read are told of."""
 
 
 def locate(root: Path) -> dict[str, Source]:
-    """The splits of a folder with `classes.txt`; none if it is of another layout."""
+    """The splits of a folder with `classes.txt`; none if it has another layout."""
     if not (root / "classes.txt").is_file():
         return {}
     folders = [path for path in sorted((root / "images").glob("*")) if path.is_dir()]
@@ -43,37 +44,24 @@ def locate(root: Path) -> dict[str, Source]:
 
 
 def source(images: Path) -> Source:
-    """The source of a folder of images, or of a file that names them, by the layout's rule."""
+    """The source of a folder of images, or of a file that lists them."""
     if images.suffix == ".txt":
         return Source(images.parent, _labels(images.parent / "images"), images)
     return Source(images, _labels(images))
 
 
-class YoloReader:
-    """Reads the splits of `sources`; see the module.
+class YoloReader(Reader):
+    """Reads the format of this module."""
 
-    Args:
-        sources: of the splits.
-        limits: how much bad input is borne.
-        names: of the classes; by default those of a `classes.txt` beside `images`.
-    """
-
-    def __init__(self, sources: Sources, limits: Limits, names: tuple[str, ...] = ()) -> None:
-        self._sources = sources
-        self._limits = limits
-        self._names = names
-
-    def classes(self) -> tuple[str, ...]:
-        """The names, in their order."""
-        if not self._names:
-            source = next(iter(self._sources.values()))
-            path = source.images.parent.parent / "classes.txt"
-            lines = whole_file(path, self._limits.max_annotation_bytes).splitlines()
-            self._names = tuple(line.strip() for line in lines if line.strip())
-        return self._names
+    def found_classes(self) -> tuple[str, ...]:
+        """The lines of the `classes.txt` beside `images`."""
+        source = next(iter(self.sources.values()))
+        path = source.images.parent.parent / "classes.txt"
+        lines = whole_file(path, self.limits.max_annotation_bytes).splitlines()
+        return tuple(line.strip() for line in lines if line.strip())
 
     def read(self, split: str, report: Report) -> list[Record]:
-        source = self._sources[split]
+        source = self.sources[split]
         return [
             record
             for image, labels in self._images(source)
@@ -85,18 +73,18 @@ class YoloReader:
         if source.listing is None:
             if not source.images.is_dir():
                 raise DataError(f"{source.images}: no such folder of images")
-            found = sorted(p for p in source.images.rglob("*") if p.suffix.lower() in _SUFFIXES)
+            found = sorted(p for p in source.images.rglob("*") if p.suffix.lower() in _IMAGES)
             folder = source.images
             return [
                 (p, source.annotations / p.relative_to(folder).with_suffix(".txt")) for p in found
             ]
-        lines = whole_file(source.listing, self._limits.max_table_bytes).split("\n")
+        lines = whole_file(source.listing, self.limits.max_table_bytes).split("\n")
         images = [source.images / line.strip() for line in lines if line.strip()]
         return [(image, _labels(image).with_suffix(".txt")) for image in images]
 
     def _record(self, image: Path, labels: Path, report: Report) -> Record | None:
         try:
-            text = read_text(labels, self._limits.max_annotation_bytes)
+            text = read_text(labels, self.limits.max_annotation_bytes)
             objects = tuple(
                 _marked(line.split(), number, self.classes())
                 for number, line in enumerate(text.splitlines(), start=1)
@@ -112,7 +100,7 @@ class YoloReader:
 def write(
     root: Path, split: str, classes: Sequence[str], samples: Sequence[tuple[str, Annotation]]
 ) -> dict[str, str]:
-    """Write a split's labels; the images, under the names given, lie in `images/<split>`."""
+    """Write a split's labels; images are in `images/<split>`, under the names given."""
     folder = root / "labels" / split
     folder.mkdir(parents=True, exist_ok=True)
     (root / "classes.txt").write_text("".join(f"{name}\n" for name in classes), encoding="utf-8")
@@ -129,7 +117,7 @@ def write(
 
 
 def _labels(images: Path) -> Path:
-    """The path with its last part `images` made `labels`."""
+    """The path with its last `images` replaced by `labels`."""
     parts = list(images.parts)
     for at in range(len(parts) - 1, -1, -1):
         if parts[at] == "images":
@@ -138,7 +126,7 @@ def _labels(images: Path) -> Path:
     return images
 
 
-def _marked(words: list[str], line: int, names: Sequence[str]) -> Marked:
+def _marked(words: list[str], line: int, names: Sequence[str]) -> LabelledBox:
     try:
         label, numbers = int(words[0]), [float(word) for word in words[1:]]
     except ValueError as error:
@@ -152,4 +140,4 @@ def _marked(words: list[str], line: int, names: Sequence[str]) -> Marked:
         box = (min(across), min(down), max(across), max(down))
     else:
         raise BadAnnotation(f"line {line}: {len(numbers)} numbers after the class, not 4")
-    return Marked(name, box, f"line {line}")
+    return LabelledBox(name, box, f"line {line}")

@@ -17,7 +17,7 @@ METRICS: tuple[str, ...] = get_args(Metric)
 
 
 class Detections(NamedTuple):
-    """What was found in one image.
+    """The detections on one image.
 
     Attributes:
         boxes: float [D, 4], x1 y1 x2 y2 in pixels of the image as it is on disk.
@@ -39,8 +39,8 @@ class Evaluator:
     `coco`    mean over IoU 0.50:0.05:0.95, and at 0.5; needs faster-coco-eval
     ========  =====================================================================
 
-    Difficult objects count neither as found nor as missed. Only images that were added are scored,
-    so that a part of a split, or one without its unreadable images, can be: `summary` says how many.
+    Difficult objects count neither as found nor as missed. Only images that were added are scored, be it
+    a part of a split or all but its unreadable images: `summary` says how many.
 
     Raises:
         ValueError: an unknown metric.
@@ -57,7 +57,7 @@ class Evaluator:
         self._found: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
 
     def add(self, indices: Sequence[int] | Tensor, detections: Sequence[Sequence[Tensor]]) -> None:
-        """Take the detections of some images.
+        """Add the detections of some images.
 
         Args:
             indices: positions in the data set, as in `Batch.indices`.
@@ -79,8 +79,8 @@ class Evaluator:
             self._found[index] = (boxes.reshape(-1, 4), scores, labels.astype(np.int64))
 
     def join(self) -> None:
-        """Take in what other ranks were given; all ranks call this at the same time."""
-        parts = distributed.gathered(self._found)
+        """Share detections between all ranks; all must call this at the same time."""
+        parts = distributed.all_gather(self._found)
         self._found = dict(sorted(item for part in parts for item in part.items()))
 
     def summary(self) -> dict[str, Any]:

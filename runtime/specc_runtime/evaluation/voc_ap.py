@@ -19,9 +19,9 @@ class Objects:
 
 
 class Curve(NamedTuple):
-    """What the detections of a class reach, those up to each of them taken: three arrays [D]."""
+    """Recall and precision of a class, keeping the detections up to each of D: three arrays [D]."""
 
-    scores: np.ndarray  # falling
+    scores: np.ndarray  # descending
     recall: np.ndarray
     precision: np.ndarray
 
@@ -41,9 +41,9 @@ def average_precision(
         truth: objects by image; images without any may be absent.
         images: int [D], the image of each detection.
         boxes: [D, 4], the detections.
-        scores: [D], their confidence; of equals, the first comes first.
+        scores: [D], their confidence; ties keep their order.
         eleven_points: VOC2007's mean over recall 0, 0.1, .. 1, else the area under the curve.
-        min_overlap: the least IoU for a hit.
+        min_overlap: the minimum IoU of a hit.
 
     Returns:
         AP in 0..1; NaN if the class has no object that counts.
@@ -61,7 +61,7 @@ def curve(
     scores: np.ndarray,
     min_overlap: float = 0.5,
 ) -> Curve | None:
-    """What one class's detections reach; None if it has no object that counts.
+    """The curve of one class; None if it has no object that counts.
 
     Arguments are those of `average_precision`.
     """
@@ -77,10 +77,10 @@ def curve(
 def _judge(
     truth: dict[int, Objects], images: np.ndarray, boxes: np.ndarray, min_overlap: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Which detections, best first, are hits and which misses: two bool [D].
+    """Which detections, best first, are hits and which are misses: two bool [D].
 
-    A detection stands for the object that it overlaps most. It is a hit the first time, a miss when
-    the object is taken, and neither when the object is difficult.
+    A detection is assigned to the object that it overlaps most. It is a hit if it is that object's first,
+    else a miss, and neither if the object is difficult.
     """
     hits = np.zeros(len(boxes), dtype=bool)
     misses = np.zeros(len(boxes), dtype=bool)

@@ -1,6 +1,6 @@
-"""Losses, one a file; `KINDS` is the registry by the `kind` that a spec names.
+"""Losses, one per file; `KINDS` is the registry by the `kind` in a spec.
 
-`OF_REGIONS` is that of second stages.
+`OF_REGIONS` is the registry for second stages.
 """
 
 from specc_runtime.losses.efficientdet import EfficientDetLoss

@@ -13,16 +13,16 @@ BoxLoss = Literal["l1", "smooth_l1", "giou"]
 
 
 def require_box_loss(where: str, name: str) -> None:
-    """Raise `ContractError` unless `name` is a loss of boxes."""
+    """Raise `ContractError` unless `name` is a box loss."""
     require(where, name, ("l1", "smooth_l1", "giou"))
 
 
 def box_loss(
     name: BoxLoss, offsets: Tensor, boxes: Tensor, coder: Coder, anchors: Tensor
 ) -> Tensor:
-    """Loss (B, A) of offsets (B, A, 4) from anchors (A, 4) that are to reach boxes (B, A, 4).
+    """Loss (B, A) of offsets (B, A, 4) from anchors (A, 4), given target boxes (B, A, 4).
 
-    `l1` and `smooth_l1` (Girshick, Fast R-CNN, equation 3) compare offsets and add them up; `giou`
+    `l1` and `smooth_l1` (Girshick, Fast R-CNN, equation 3) compare offsets and sum over the four; `giou`
     compares boxes.
     """
     if name == "giou":
@@ -34,7 +34,7 @@ def box_loss(
 def giou(first: Tensor, second: Tensor, eps: float = 1e-7) -> Tensor:
     """Generalised IoU of boxes (..., 4), pair by pair, -1 to 1: Rezatofighi et al., CVPR 2019.
 
-    `eps` keeps boxes without area from dividing by nothing, as in torchvision.
+    `eps` avoids a division by zero for boxes without area, as in torchvision.
     """
     start = torch.maximum(first[..., :2], second[..., :2])
     end = torch.minimum(first[..., 2:], second[..., 2:])

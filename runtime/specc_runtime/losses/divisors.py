@@ -1,7 +1,7 @@
-"""What a loss divides its sums by: all that the parts of a batch have to know of one another.
+"""What a loss divides its sums by: all that the parts of a batch need to know of one another.
 
-The sums run over all images of a batch, wherever they are computed; what they are divided by follows
-from a count over these images. A loss is `PerObject` or `PerImage`.
+Sums run over all images of a batch, wherever they are computed, and are divided by a function
+of a count over the same images. A loss is `PerObject` or `PerImage`.
 """
 
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 class PerObject:
-    """Sums are divided by the number of anchors with an object, at least 1."""
+    """Sums are divided by the number of anchors with an object, or 1 if there are none."""
 
     def counted(self, labels: Tensor) -> Tensor:
         """The count over some images, given the labels (B, A) of their anchors: a scalar."""
@@ -21,7 +21,7 @@ class PerObject:
 
 
 class PerImage:
-    """The loss is the mean of what each image would have by itself."""
+    """The loss is the mean over images of each image's own loss."""
 
     def counted(self, labels: Tensor) -> Tensor:
         """The number of images, given the labels (B, A) of their anchors: a scalar."""

@@ -18,9 +18,9 @@ from specc_runtime.predictions import Predictions
 class EfficientDetLoss(PerObject, Sigmoid):
     """Focal loss on classes, Huber loss on offsets: Tan et al., EfficientDet, CVPR 2020, section 5.1.
 
-    Both are summed over the batch and divided by one more than the number of anchors with an object
-    in it. The Huber loss, quadratic up to `delta`, is the mean over an anchor's four offsets, times
-    `box_weight`. Those are the sums of automl/efficientdet.
+    Both are summed over the batch and divided by one more than its number of anchors with an object.
+    The Huber loss, quadratic up to `delta`, is the mean over an anchor's four offsets, times
+    `box_weight`. This is the loss of automl/efficientdet.
     """
 
     alpha: float = 0.25
@@ -44,5 +44,5 @@ class EfficientDetLoss(PerObject, Sigmoid):
         }
 
     def divisor(self, counted: Tensor) -> Tensor:
-        """One more than the anchors with an object, of which `counted` are in the whole batch."""
+        """One more than the number of anchors with an object in the whole batch."""
         return counted + 1

@@ -15,11 +15,11 @@ from specc_runtime.predictions import Predictions
 
 @dataclass(frozen=True)
 class FastRCNNLoss(PerImage, Softmax):
-    """Cross entropy, and smooth L1 of the own class's offsets: Girshick, Fast R-CNN, equations 1 to 3.
+    """Cross entropy, and smooth L1 on the offsets of the true class: Girshick, Fast R-CNN, equations 1 to 3.
 
     Smooth L1 is quadratic up to `beta`, 1 in the paper. Both sums of a picture are divided by the
-    number of its regions that are not undecided, and averaged over the batch. Those are the figures
-    of torchvision's `fastrcnn_loss` where every picture has as many.
+    number of its regions that are not undecided, and averaged over the batch. This equals
+    torchvision's `fastrcnn_loss` if every picture has the same number.
     """
 
     beta: float = 1 / 9
@@ -29,7 +29,7 @@ class FastRCNNLoss(PerImage, Softmax):
     ) -> dict[str, Tensor]:
         """Two scalars: `bbox_regression`, `classification`.
 
-        Offsets are (B, S, 4 * C), four of each class, and the regions (B, S, 4).
+        Offsets are (B, S, 4 * C), four for each class, and regions (B, S, 4).
         """
         labels = assigned.labels
         positive, decided = labels >= 0, labels != UNDECIDED
@@ -46,6 +46,6 @@ class FastRCNNLoss(PerImage, Softmax):
 
 
 def of_class(offsets: Tensor, classes: Tensor) -> Tensor:
-    """The four numbers (B, S, 4) that offsets (B, S, 4 * C) have for classes (B, S)."""
+    """The offsets (B, S, 4) for classes (B, S), out of offsets (B, S, 4 * C) for all classes."""
     of_classes = offsets.reshape(*classes.shape, -1, 4)
     return of_classes.gather(2, classes[..., None, None].expand(-1, -1, 1, 4)).squeeze(2)

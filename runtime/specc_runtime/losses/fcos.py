@@ -47,7 +47,7 @@ class FCOSLoss(PerObject, Sigmoid):
         }
 
     def scores(self, predictions: Predictions) -> Tensor:
-        """Root of the class's score times the center-ness: (B, A, classes)."""
+        """Square root of class score times center-ness: (B, A, classes)."""
         centre = predictions.confidences.sigmoid()
         return (predictions.logits.sigmoid() * centre[..., None]).sqrt()
 
@@ -57,9 +57,9 @@ class FCOSLoss(PerObject, Sigmoid):
 
 
 def centerness(boxes: Tensor, anchors: Tensor) -> Tensor:
-    """How central anchors (A, 4) lie in boxes (..., A, 4), 0 at a side to 1: FCOS, equation 3.
+    """How central anchors (A, 4) are in boxes (..., A, 4), from 0 at an edge to 1: FCOS, equation 3.
 
-    An anchor's centre has to lie inside its box.
+    An anchor's centre must be inside its box.
     """
     centres, _ = centres_and_sizes(anchors)
     before, behind = centres - boxes[..., :2], boxes[..., 2:] - centres

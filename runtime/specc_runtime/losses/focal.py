@@ -18,7 +18,7 @@ from specc_runtime.predictions import Predictions
 class FocalLoss(PerImage, Sigmoid):
     """Focal loss on classes, a loss on boxes: Lin et al., Focal Loss, ICCV 2017, section 3 and 4.
 
-    All anchors count, but those that are undecided. The sums of a picture are divided by the number
+    All anchors count except undecided ones. The sums of a picture are divided by the number
     of its anchors with an object, at least 1, and averaged over the batch, as in torchvision's
     `RetinaNetHead.compute_loss`.
     """
@@ -46,11 +46,11 @@ class FocalLoss(PerImage, Sigmoid):
 
 
 def focal_loss(logits: Tensor, labels: Tensor, alpha: float, gamma: float) -> Tensor:
-    """Sum (B,) of the focal loss of a picture's logits (B, A, C), each class by itself.
+    """Sum (B,) of the focal loss of a picture's logits (B, A, C), a binary loss for each class.
 
-    Labels (B, A) count classes from 0; anchors without an object are background to every class,
-    undecided ones count nothing. No target of the logits' size is made: all logits are taken for
-    background, and then each object's own is set right.
+    Labels (B, A) are classes from 0; anchors without an object are background for every class, and
+    undecided ones do not count. No target of the logits' size is made: the sum takes all logits as
+    background, and is then corrected for the class of each object.
     """
     background = _absent(logits, gamma).sum(dim=2)
     own = logits.gather(2, labels.clamp(min=0)[..., None]).squeeze(2)
@@ -60,9 +60,9 @@ def focal_loss(logits: Tensor, labels: Tensor, alpha: float, gamma: float) -> Te
 
 
 def _absent(logits: Tensor, gamma: float) -> Tensor:
-    """What a class costs that is absent: -p**gamma log(1 - p), p = sigmoid(logit); equation 4.
+    """The loss of an absent class: -p**gamma log(1 - p), p = sigmoid(logit); equation 4.
 
-    A class that is present costs the same at minus its logit.
+    The loss of a present class is the same function of minus its logit.
     """
     cost = F.softplus(logits, threshold=50.0)
     return torch.exp(gamma * (logits - cost)) * cost

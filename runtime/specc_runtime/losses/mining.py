@@ -8,16 +8,16 @@ from specc_runtime.fusion import stored
 
 @torch.no_grad()
 def hardest(losses: Tensor, counts: Tensor) -> Tensor:
-    """Weights (B, A): 1 at the `counts` (B,) greatest of each row's losses (B, A), 0 at the others.
+    """Weights (B, A): 1 for the `counts` (B,) largest losses of each row (B, A), 0 for the others.
 
-    No loss is negative. Losses equal to the least that is taken share what is left of the count,
-    so the weighted sum is that of the greatest whatever the order of equals.
+    No loss may be negative. Losses equal to the smallest one taken share what is left of the count,
+    so that the weighted sum does not depend on the order of ties.
 
-    Floats that are not negative are ordered as their bits are, so the least that is taken is found
-    by bisection over its 31 bits: passes that compare and count, where a sort moves every number.
+    Non-negative floats are ordered like their bits, so the smallest loss taken is found by bisection over
+    its 31 bits: passes that compare and count, where a sort would move every number.
     """
     losses, counts = stored(losses.float()), counts[:, None]
-    sought = counts.clamp(min=1)  # so that the least that is taken is a number
+    sought = counts.clamp(min=1)  # with 0 the bisection would end at a NaN
     bits = torch.zeros_like(counts, dtype=torch.int32)
     for bit in reversed(range(31)):
         higher = bits + (1 << bit)
@@ -30,8 +30,8 @@ def hardest(losses: Tensor, counts: Tensor) -> Tensor:
 
 
 def count(true: Tensor) -> Tensor:
-    """How many of each row (B, A) are true (B, 1).
+    """The number of true values in each row of (B, A): (B, 1).
 
-    In whole numbers: compiled for a CPU, a sum of floats keeps account of rounding, and takes far longer.
+    Summed as integers: compiled for a CPU, a sum of floats compensates for rounding and takes far longer.
     """
     return true.sum(dim=1, keepdim=True, dtype=torch.int32)

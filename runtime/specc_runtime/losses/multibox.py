@@ -19,12 +19,12 @@ from specc_runtime.predictions import Predictions
 class MultiBoxLoss(PerObject, Softmax):
     """Smooth L1 on offsets, cross entropy on classes: Liu et al., SSD, equations 1 to 3.
 
-    Of each picture's background anchors only those with the greatest class loss count,
+    Of each picture's background anchors only those with the largest class loss count,
     `negatives_per_positive` for each anchor that has an object, or all if there are fewer. Both sums
     are divided by the number of anchors with an object in the whole batch, at least 1.
 
-    The figures are those of torchvision's `SSD.compute_loss`, but where background runs short:
-    there torchvision counts positives twice, and this, like the paper's own code, does not.
+    This equals torchvision's `SSD.compute_loss` unless there is too little background:
+    then torchvision counts positives twice, and this, like the authors' code, does not.
     """
 
     negatives_per_positive: float = 3.0
@@ -38,7 +38,7 @@ class MultiBoxLoss(PerObject, Softmax):
         class_loss = cross_entropy(logits, labels.clamp(min=NOTHING) + 1)
         weights = self._weights(class_loss, labels)
         with torch.no_grad():
-            # Anchors without an object are to say what they say: that has no loss, and no gradient.
+            # The target of an anchor without an object is its prediction: no loss, and no gradient.
             measures = assigned.each(coder.measures(assigned.objects))
             wanted = coder.offsets(measures, anchors)
             wanted = stored(torch.where((labels >= 0)[..., None], wanted, offsets))
@@ -49,7 +49,7 @@ class MultiBoxLoss(PerObject, Softmax):
 
     @torch.no_grad()
     def _weights(self, class_loss: Tensor, labels: Tensor) -> Tensor:
-        """What each anchor's class loss (B, A) counts: 1 with an object, 0 to 1 on the background."""
+        """Weights (B, A) of the anchors' class losses: 1 with an object, 0 to 1 for background."""
         positive, background = labels >= 0, labels == NOTHING
         counts = (self.negatives_per_positive * positive.sum(dim=1)).ceil()
         mined = hardest(torch.where(background, class_loss, 0.0), counts)
@@ -57,10 +57,10 @@ class MultiBoxLoss(PerObject, Softmax):
 
 
 def cross_entropy(logits: Tensor, classes: Tensor) -> Tensor:
-    """Cross entropy (...) of logits (..., C) with the classes (...) that are right.
+    """Cross entropy (...) of logits (..., C) with the target classes (...).
 
-    Compiled, it is written out, so that the logit of the right class is found on the pass over all
-    that looks for the greatest, and no gradient is put in its place in a tensor of zeros.
+    When compiled it is written out, so that the target's logit is found in the same pass as the
+    maximum, and the backward pass scatters nothing into a tensor of zeros.
     """
     if not torch.compiler.is_compiling():
         each = F.cross_entropy(logits.flatten(0, -2), classes.flatten(), reduction="none")

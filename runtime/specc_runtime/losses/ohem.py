@@ -18,11 +18,11 @@ from specc_runtime.predictions import Predictions
 class OHEM(PerObject, Softmax):
     """Only the hardest examples count: Shrivastava et al., CVPR 2016, section 4.
 
-    Of each picture the `examples` anchors with the greatest loss are taken, with objects or without,
-    where the loss of an anchor is Fast R-CNN's: cross entropy on its class and, if it has an object,
-    smooth L1 on its offsets. Both are averaged over what was taken. Undecided anchors are never
-    taken. The paper thins out regions that overlap beforehand; anchors, which lie on a grid, are
-    taken as they are.
+    Of each picture the `examples` anchors with the largest loss are taken, with objects or without.
+    The loss of an anchor is Fast R-CNN's: cross entropy on its class and, if it has an object,
+    smooth L1 on its offsets. Both are averaged over the anchors taken. Undecided anchors are never
+    taken. The paper first removes overlapping regions by NMS; anchors, which form a grid, are used as they
+    are.
     """
 
     examples: int = 128
@@ -46,5 +46,5 @@ class OHEM(PerObject, Softmax):
         }
 
     def counted(self, labels: Tensor) -> Tensor:
-        """The number of anchors that are taken, given the labels (B, A) of all: a scalar."""
+        """The number of anchors taken, given the labels (B, A) of all: a scalar."""
         return (labels != UNDECIDED).sum(dim=1).clamp(max=self.examples).sum()

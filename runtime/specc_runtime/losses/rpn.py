@@ -11,18 +11,18 @@ from specc_runtime.boxes import Coder
 from specc_runtime.losses.divisors import PerImage
 from specc_runtime.losses.scores import Sigmoid
 from specc_runtime.matching import Assigned
-from specc_runtime.predictions import Predictions
-from specc_runtime.sampling import draw, take
+from specc_runtime.predictions import Predictions, take
+from specc_runtime.sampling import draw
 
 
 @dataclass(frozen=True)
 class RPNLoss(PerImage, Sigmoid):
     """Cross entropy and smooth L1 over anchors drawn at random: Ren et al., Faster R-CNN, section 3.1.
 
-    Of each picture `examples` anchors are drawn, at most a share `positive` of them with an object.
+    Of each picture `examples` anchors are drawn, at most a fraction `positive` of them with an object.
     Smooth L1 is quadratic up to `beta`. Both sums of a picture are divided by the number of its
-    anchors drawn, and averaged over the batch. Those are the figures of torchvision's
-    `RegionProposalNetwork.compute_loss` where as many are drawn of every picture.
+    anchors drawn, and averaged over the batch. This equals torchvision's
+    `RegionProposalNetwork.compute_loss` if the same number is drawn of every picture.
     """
 
     reads: ClassVar[tuple[str, ...]] = ("boxes", "objectness")

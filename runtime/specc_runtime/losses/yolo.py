@@ -25,14 +25,15 @@ class _Objectness(PerImage, Scored):
 class YOLOLoss(_Objectness):
     """The loss of YOLOv3: Redmon and Farhadi, 2018, sections 2.1 and 2.2, as Darknet has it.
 
-    Cross entropy on objectness and on each class; on an object's anchor, cross entropy on where in
-    its cell the centre lies and half the squared error of the log sizes, both times 2 less the
-    object's share of the picture. A box that overlaps any object by more than `ignore` is not told
-    that it has none. Sums of a picture are averaged over the batch. Where a centre lies is no yes or
-    no, so its cross entropy does not fall to 0: about 1 an object is left, before that factor.
+    Cross entropy on objectness and on each class; for an object's anchor, cross entropy on the centre's
+    place in its cell and half the squared error of the log sizes, both times 2 minus the
+    object's fraction of the picture. An anchor without an object whose box overlaps any object by more
+    than `ignore` has no objectness loss. Sums of a picture are averaged over the batch. The centre's
+    targets lie between 0 and 1, so their cross entropy does not fall to 0: about 1 per object remains,
+    before that factor.
 
-    The gradient is, number by number, minus the `delta` of Darknet's `yolo_layer`, but where objects
-    share an anchor: there Darknet wants the classes of all.
+    The gradient equals, number by number, minus the `delta` of Darknet's `yolo_layer`, except where
+    objects share an anchor: there Darknet targets the classes of all of them.
     """
 
     ignore: float = 0.5
@@ -64,11 +65,11 @@ class YOLOLoss(_Objectness):
 class YOLOv2Loss(_Objectness):
     """The loss of YOLOv2: Redmon and Farhadi, YOLO9000, CVPR 2017, section 2, as Darknet has it.
 
-    As `YOLOLoss`, but classes are a softmax, and an object's anchor is to say how much its box
-    overlaps the object, which counts `objects` times as much as to say that there is none.
+    As `YOLOLoss`, but classes are a softmax, and the objectness target of an object's anchor is the IoU
+    of its box with the object, which counts `objects` times as much as that of empty anchors.
 
-    The gradient is, number by number, minus the `delta` of Darknet's `region_layer` with `rescore`,
-    after the first 12,800 images, which draw all boxes to their priors.
+    The gradient equals, number by number, minus the `delta` of Darknet's `region_layer` with `rescore`,
+    after the first 12,800 images, in which Darknet also pulls all boxes to their priors.
     """
 
     ignore: float = 0.6
@@ -94,12 +95,12 @@ class YOLOv2Loss(_Objectness):
         }
 
     def scores(self, predictions: Predictions) -> Tensor:
-        """Objectness times the class's share of the softmax: (B, A, classes)."""
+        """Objectness times the class's softmax: (B, A, classes)."""
         return predictions.confidences.sigmoid()[..., None] * predictions.logits.softmax(dim=-1)
 
 
 def offset_loss(offsets: Tensor, boxes: Tensor, coder: Coder, anchors: Tensor) -> Tensor:
-    """Loss (B, A) of offsets (B, A, 4), as `CellCoder` has them, that are to reach boxes (B, A, 4).
+    """Loss (B, A) of `CellCoder`'s offsets (B, A, 4), given target boxes (B, A, 4).
 
     A small object counts up to twice as much as one that fills the picture.
     """
@@ -111,7 +112,7 @@ def offset_loss(offsets: Tensor, boxes: Tensor, coder: Coder, anchors: Tensor) -
 
 
 def is_free(found: Tensor, assigned: Assigned, ignore: float) -> Tensor:
-    """Which anchors (B, A) without an object have found, in boxes (B, A, 4), nothing that is one."""
+    """Anchors (B, A) without an object whose boxes (B, A, 4) overlap none by more than `ignore`."""
     overlap = iou(assigned.objects, found).amax(dim=1)
     return (assigned.labels == NOTHING) & (overlap <= ignore)
 
@@ -122,5 +123,5 @@ def binary_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def total(losses: Tensor, where: Tensor) -> Tensor:
-    """Sum of losses (B, A) of a picture where they count, averaged over the batch."""
+    """Sum of a picture's losses (B, A) where `where` (B, A) is true, averaged over the batch."""
     return torch.where(where, losses, 0.0).sum(dim=1).mean()

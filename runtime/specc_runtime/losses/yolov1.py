@@ -18,10 +18,10 @@ from specc_runtime.predictions import Predictions
 class YOLOv1Loss(PerImage, Scored):
     """The loss of YOLO: Redmon et al., You Only Look Once, CVPR 2016, equation 3.
 
-    Squared errors throughout, as `GridMatch` assigns objects and `RootCoder` has offsets. Of a cell's
-    anchors one is responsible for the cell's object: whose box overlaps it most now, or where none
-    does, is nearest to it, as in Darknet. Its offsets count `box_weight` times, its confidence is to
-    be its overlap, and its classes are those of the cell. The confidence of all others is to be 0,
+    Squared errors throughout, with objects assigned by `GridMatch` and offsets of `RootCoder`. One of a
+    cell's anchors is responsible for the cell's object: the one whose box now overlaps it most or, if none
+    does, is nearest to it, as in Darknet. Its offsets count `box_weight` times, the target of its
+    confidence is the IoU, and its classes are those of the cell. The target confidence of all others is 0,
     which counts `empty_weight` times. Sums of a picture are averaged over the batch.
     """
 
@@ -53,20 +53,20 @@ class YOLOv1Loss(PerImage, Scored):
         }
 
     def scores(self, predictions: Predictions) -> Tensor:
-        """Confidence times the class's score, both bounded to 0 to 1: (B, A, classes)."""
+        """Confidence times class score, both clamped to 0..1: (B, A, classes)."""
         confidence = predictions.confidences.clamp(0, 1)
         return confidence[..., None] * predictions.logits.clamp(0, 1)
 
 
 def distance(found: Tensor, wanted: Tensor, anchors: Tensor) -> Tensor:
-    """How far boxes (B, A, 4) lie apart: root of the squares of centre and sides, in anchors' sides."""
+    """Distance (B, A) of boxes (B, A, 4): norm of the differences of centre and sides, in anchor sides."""
     _, sides = centres_and_sizes(anchors)
     one, other = (torch.stack(centres_and_sizes(boxes), dim=-1) for boxes in (found, wanted))
     return ((one - other) / sides[..., None]).square().sum(dim=(-2, -1)).sqrt()
 
 
 def best_of_cell(likeness: Tensor, anchors: Tensor) -> Tensor:
-    """Which anchors (B, A) have the greatest likeness (B, A) of their cell, of equal ones the first."""
+    """Anchors (B, A) with the greatest likeness (B, A) in their cell, the first of equals."""
     cells = cells_of(anchors)
     together = (cells[:, None] == cells).all(dim=2)
     best = torch.where(together, likeness[:, None], -torch.inf).argmax(dim=2)

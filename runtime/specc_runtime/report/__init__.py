@@ -1,4 +1,4 @@
-"""A run in one page: `report.html`, which needs nothing but itself to be looked at."""
+"""A run on one self-contained page: `report.html`."""
 
 from specc_runtime.report.write import write_report
 

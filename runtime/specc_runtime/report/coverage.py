@@ -11,20 +11,20 @@ from specc_runtime.data import Annotation, Dataset
 from specc_runtime.detector import Detector
 
 BANDS = {"small": (0.0, 32.0), "medium": (32.0, 96.0), "large": (96.0, float("inf"))}
-"""Sizes of objects: the side of the square of their area, in pixels of the network's input."""
+"""Sizes of objects: square roots of their areas, in pixels of the network's input."""
 
 MOST_OBJECTS = 5000
-"""Objects that are looked at, evenly chosen where there are more."""
+"""Objects that are compared; if there are more, evenly chosen ones."""
 
 OVERLAP = 0.5
 _TOGETHER = 64
 
 
 def coverage(detector: Detector, dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """Objects by class and band, and those of them that an anchor overlaps by an IoU of 0.5 or more.
+    """Count objects, and those that some anchor overlaps by an IoU of 0.5 or more.
 
     Returns:
-        Two counts [C, 3], of at most `MOST_OBJECTS` objects in all.
+        Two counts [C, 3] by class and band, of at most `MOST_OBJECTS` objects in all.
     """
     boxes, labels = _objects(dataset, detector.input.size)
     best = _best_overlaps(detector.anchors, boxes.to(detector.anchors.device)).cpu().numpy()
@@ -37,18 +37,18 @@ def coverage(detector: Detector, dataset: Dataset) -> tuple[np.ndarray, np.ndarr
 
 
 def band_of(boxes: np.ndarray) -> np.ndarray:
-    """Positions in `BANDS` of boxes [N, 4] in pixels of the network's input."""
+    """Indices in `BANDS` of boxes [N, 4] in pixels of the network's input."""
     starts = [low for low, _ in BANDS.values()]
     return np.searchsorted(starts, sides(boxes), side="right") - 1
 
 
 def sides(boxes: np.ndarray) -> np.ndarray:
-    """Sides [N] of the squares that have the boxes' areas."""
+    """Square roots [N] of the boxes' areas."""
     return np.sqrt((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))
 
 
 def stretched(annotation: Annotation, size: tuple[int, int]) -> np.ndarray:
-    """An image's boxes [N, 4] where it is stretched to this (height, width)."""
+    """An image's boxes [N, 4] once it is stretched to this (height, width)."""
     y, x = size[0] / annotation.height, size[1] / annotation.width
     return annotation.boxes * np.array([x, y, x, y], dtype=np.float32)
 

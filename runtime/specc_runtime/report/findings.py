@@ -1,4 +1,4 @@
-"""What a detector finds on a split, and how that compares with what is there."""
+"""A detector's detections on a split, and how they compare with the annotations."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,24 +11,24 @@ from specc_runtime.boxes import iou
 from specc_runtime.data import Annotation, Dataset
 from specc_runtime.detector import Detector
 from specc_runtime.evaluation import Curve, Detections, Evaluator, area
-from specc_runtime.inference import over
+from specc_runtime.inference import detect_dataset
 from specc_runtime.recipe import Recipe
 
 OVERLAP = 0.5
-"""Least IoU at which a detection stands for an object."""
+"""Minimum IoU of a detection and its object."""
 
 THRESHOLDS = np.linspace(0, 1, 101)
-"""Least scores that are tried."""
+"""Score thresholds that are tried."""
 
 
 @dataclass(frozen=True)
 class Findings:
-    """A detector's objects on a split.
+    """A detector's detections on a split.
 
     Attributes:
         scores: the evaluator's summary.
-        curves: of each class, at IoU 0.5; None where it has no object.
-        found: of each image, by its position in the split.
+        curves: by class, at IoU 0.5; None for a class without objects.
+        found: detections by the image's index in the split.
     """
 
     scores: dict[str, Any]
@@ -37,17 +37,17 @@ class Findings:
 
     @property
     def f1(self) -> dict[str, np.ndarray]:
-        """Of each class with objects, F1 [101] where detections below `THRESHOLDS` are dropped."""
+        """F1 [101] by `THRESHOLDS`, for each class with objects."""
         return {name: f1(found) for name, found in self.curves.items() if found is not None}
 
     @property
     def threshold(self) -> float:
-        """The least score at which the mean of all classes' F1 is best, the lowest of equals."""
+        """The threshold with the best mean F1 of all classes, the lowest of equals."""
         every = list(self.f1.values())
         return float(THRESHOLDS[np.mean(every, axis=0).argmax()]) if every else 0.5
 
     def average_precision(self) -> dict[str, float]:
-        """By class: area under precision over recall, NaN without objects."""
+        """Area under the precision-recall curve by class, NaN without objects."""
         return {
             name: float("nan") if found is None else area(found.recall, found.precision)
             for name, found in self.curves.items()
@@ -60,7 +60,7 @@ def find(detector: Detector, dataset: Dataset, recipe: Recipe) -> Findings:
     evaluator = Evaluator(dataset, recipe.metric)
     everything: dict[int, Detections] = {}
     bf16 = recipe.precision == "bf16"
-    for indices, found in over(
+    for indices, found in detect_dataset(
         detector, dataset, batch=recipe.batch, workers=recipe.workers, bf16=bf16
     ):
         evaluator.add(indices, found)
@@ -69,7 +69,7 @@ def find(detector: Detector, dataset: Dataset, recipe: Recipe) -> Findings:
 
 
 def f1(found: Curve) -> np.ndarray:
-    """F1 [101] of a class where detections with scores below each of `THRESHOLDS` are dropped."""
+    """F1 [101] of a class, dropping detections that score below each of `THRESHOLDS`."""
     shown = np.searchsorted(-found.scores, -THRESHOLDS, side="right")
     recall, precision = (
         np.append(0.0, values)[shown] for values in (found.recall, found.precision)
@@ -78,11 +78,11 @@ def f1(found: Curve) -> np.ndarray:
 
 
 def confusion(dataset: Dataset, found: Mapping[int, Detections], least_score: float) -> np.ndarray:
-    """How often which class was taken for which: counts [C + 1, C + 1], true class by found class.
+    """The confusion matrix: counts [C + 1, C + 1], true class by detected class.
 
-    The last row is of detections where no object is, the last column of objects that were missed.
-    Detections with scores of at least `least_score` choose, best first, the free object that they
-    overlap most, of whatever class. Those that choose a difficult object do not count.
+    The last row counts detections without an object, the last column missed objects.
+    Detections that score at least `least_score` take, best first, the free object that they
+    overlap most, of whatever class. Those that take a difficult object do not count.
     """
     background = len(dataset.classes)
     counts = np.zeros((background + 1, background + 1), dtype=np.int64)
@@ -103,7 +103,7 @@ def confusion(dataset: Dataset, found: Mapping[int, Detections], least_score: fl
 
 
 def _choices(boxes: torch.Tensor, truth: Annotation) -> list[int | None]:
-    """The object that each of the boxes (N, 4), best first, stands for."""
+    """The object that each of the boxes (N, 4), best first, takes, or None."""
     if not len(truth.boxes):
         return [None] * len(boxes)
     overlaps = iou(boxes.float(), torch.from_numpy(truth.boxes).float())  # pyright: ignore[reportUnknownMemberType]

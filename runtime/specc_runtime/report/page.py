@@ -1,4 +1,4 @@
-"""The page: sections put together to one HTML file that asks for no other."""
+"""The page: one self-contained HTML file made of sections."""
 
 import math
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from html import escape
 from typing import NamedTuple
 
 HUES = (215, 25, 150, 285, 50, 350, 185, 100, 320, 250)
-"""Of the lines in charts, in their order."""
+"""Hues of a chart's lines, in their order."""
 
 
 class Section(NamedTuple):
@@ -17,7 +17,7 @@ class Section(NamedTuple):
 
 
 def page(title: str, sections: Sequence[Section]) -> str:
-    """An HTML document without scripts and without requests."""
+    """An HTML document without scripts or external requests."""
     links = "".join(f'<a href="#s{n}">{escape(s.title)}</a>' for n, s in enumerate(sections))
     parts = "".join(
         f'<section id="s{n}"><h2>{escape(s.title)}</h2>{s.body}</section>\n'
@@ -39,12 +39,12 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str | int | float]]) -> s
 
 
 def figure(caption: str, body: str) -> str:
-    """A chart or picture with words below it."""
+    """A chart or picture with a caption below it."""
     return f"<figure>{body}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
 def picture(caption: str, uri: str) -> str:
-    """An image given as a data URI, with words below it."""
+    """An image given as a data URI, with a caption below it."""
     text = escape(caption, quote=True)
     return f'<figure class="wide"><img src="{uri}" alt="{text}"><figcaption>{text}</figcaption></figure>'
 

@@ -1,4 +1,4 @@
-"""Contact sheets of what the network learns from and what it finds, as data URIs."""
+"""Contact sheets of training images and of detections, as data URIs."""
 
 import base64
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ SIDE = 320
 
 
 def training_sheet(dataset: Dataset, size: tuple[int, int], recipe: Recipe) -> str:
-    """The first images of the first epoch, as they are learnt from."""
+    """The first images of the first epoch, augmented as in training."""
     loader = Loader(
         dataset,
         size=size,
@@ -44,7 +44,7 @@ def training_sheet(dataset: Dataset, size: tuple[int, int], recipe: Recipe) -> s
 
 
 def validation_sheets(dataset: Dataset, findings: Findings) -> tuple[str, str]:
-    """Images of a split, evenly chosen: with what is annotated, and with what was found."""
+    """Evenly chosen images of a split, once with their annotations, once with the detections."""
     indices = sorted(findings.found)
     places = np.linspace(0, len(indices) - 1, min(PICTURES, len(indices))).round()
     there: list[np.ndarray] = []
@@ -71,7 +71,7 @@ def _drawn(
     scores: np.ndarray | None,
     classes: Sequence[str],
 ) -> np.ndarray:
-    """An image brought to its size on the sheet, then drawn on, so that names can be read."""
+    """An image scaled to its size on the sheet and then drawn on, so that names stay readable."""
     scale = SIDE / max(image.shape[:2])
     small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     return draw_detections(small, boxes * scale, labels, scores, classes)

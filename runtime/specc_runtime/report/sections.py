@@ -1,4 +1,4 @@
-"""The parts of a report, each from data to HTML."""
+"""The sections of a report, each from data to HTML."""
 
 import itertools
 from collections import Counter
@@ -20,10 +20,10 @@ from specc_runtime.report.page import Section, figure, picture, table
 from specc_runtime.report.pictures import training_sheet, validation_sheets
 
 MOST_LINES = 10
-"""Classes that a chart shows, those with the most objects."""
+"""Classes shown in a chart: those with the most objects."""
 
 MOST_SQUARES = 30
-"""Classes that a confusion matrix shows."""
+"""Classes shown in a confusion matrix."""
 
 _NO_LOSSES = {"kind", "epoch", "loss", "lr", "images_per_second", "step"}
 
@@ -135,7 +135,7 @@ def found(findings: Findings, dataset: Dataset) -> Section:
 
 
 def labels(splits: Mapping[str, Dataset], size: tuple[int, int]) -> Section:
-    """How many objects of which class and size there are."""
+    """Objects by class and size."""
     counts = {split: _objects_of(dataset) for split, dataset in splits.items()}
     [train, *_] = splits.values()
     rows = [(name, *(counts[split][name] for split in splits)) for name in train.classes]
@@ -214,7 +214,7 @@ def _per_class(findings: Findings, counts: Mapping[str, int]) -> str:
 
 
 def _precision_over_recall(curve: Curve) -> svg.Points:
-    """The curve with precision made to fall, as average precision takes it."""
+    """The curve with precision made non-increasing, as average precision uses it."""
     envelope = np.maximum.accumulate(curve.precision[::-1])[::-1]
     return [
         (0.0, float(envelope[0]) if len(envelope) else 0.0),
@@ -228,7 +228,7 @@ def _objects_of(dataset: Dataset) -> dict[str, int]:
 
 
 def _sizes(dataset: Dataset, size: tuple[int, int]) -> dict[str, float]:
-    """Objects by the sides of their squares: the bands of `coverage`, halved."""
+    """Objects by the square roots of their areas, in bands half as wide as those of `coverage`."""
     edges = [0, 16, 32, 64, 96, 192]
     every = np.concatenate([sides(stretched(a, size)) for a in dataset.annotations])
     counts = np.bincount(np.searchsorted(edges, every, side="right") - 1, minlength=len(edges))

@@ -1,17 +1,16 @@
-"""Charts as SVG text, to stand in a page.
+"""Charts as SVG text, for a page.
 
 Colours and letters come from the page's style sheet by class: `line-0` to `line-9`, `grid`, `bar`, `cell`, `dark`.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
 import numpy as np
 
-from specc_runtime.drawing import ticks
-
 MOST_POINTS = 400
-"""Points of a line that are drawn: more than a chart has pixels only make it heavy."""
+"""Points drawn per line: more than a chart has pixels only make the file large."""
 
 WIDTH, HEIGHT = 520, 300
 LEFT, RIGHT, TOP, BOTTOM = 56, 20, 12, 44
@@ -30,9 +29,9 @@ def lines(
 
     Args:
         series: points (x, y) by name, in the order of the legend.
-        across: what x is.
-        x_range: ends of the axis; else the points decide.
-        y_range: likewise, from 0.
+        across: label of the x axis.
+        x_range: ends of the axis; by default those of the points.
+        y_range: likewise; by default from 0.
     """
     known = {name: _thinned(points) for name, points in series.items()}
     known = {name: points for name, points in known.items() if len(points)}
@@ -58,7 +57,7 @@ def lines(
 
 
 def bars(values: Mapping[str, float], across: str) -> str:
-    """Bars that stand side by side, with their names below."""
+    """Vertical bars with their names below."""
     if not values:
         return '<p class="none">nothing recorded</p>'
     y_ticks = ticks(0.0, max(1.0, *values.values()))
@@ -100,6 +99,15 @@ def heat_map(counts: np.ndarray, names: Sequence[str]) -> str:
     return _frame("".join(drawn), side, side)
 
 
+def ticks(low: float, high: float) -> np.ndarray:
+    """Four to eight round numbers that span [low, high]."""
+    span = (high - low) or abs(high) or 1.0
+    power = 10.0 ** math.floor(math.log10(span / 4))
+    unit = next(unit * power for unit in (1, 2, 5, 10) if span / (unit * power) <= 6)
+    first, last = math.floor(low / unit), math.ceil(high / unit)
+    return np.arange(first, max(last, first + 1) + 1) * unit
+
+
 def _axes(x_ticks: np.ndarray, y_ticks: np.ndarray, across: str) -> str:
     drawn: list[str] = []
     for tick, y in zip(y_ticks, _place(y_ticks, y_ticks, 1), strict=True):
@@ -117,7 +125,7 @@ def _text(text: str, x: float, y: float, anchor: str, more: str = "") -> str:
 
 
 def _place(values: np.ndarray, along: np.ndarray, axis: int) -> np.ndarray:
-    """Where values lie on the axis, 0 across or 1 up, that these ticks span."""
+    """Pixel positions of values on the axis, 0 for x or 1 for y, that these ticks span."""
     if not len(values):
         return values
     share = (values - along[0]) / (along[-1] - along[0])
@@ -127,7 +135,7 @@ def _place(values: np.ndarray, along: np.ndarray, axis: int) -> np.ndarray:
 
 
 def _thinned(points: Points) -> np.ndarray:
-    """Finite points [N, 2], evenly chosen where they are too many; first and last are kept."""
+    """The finite points [N, 2], evenly thinned if there are too many; first and last are kept."""
     found = np.array(points, dtype=np.float64).reshape(-1, 2)
     found = found[np.isfinite(found).all(axis=1)]
     if len(found) <= MOST_POINTS:

@@ -9,6 +9,7 @@ from specc_runtime import recipe as recipes
 from specc_runtime.data import Dataset, open_dataset
 from specc_runtime.detector import Detector
 from specc_runtime.device import choose
+from specc_runtime.files import write_text
 from specc_runtime.recipe import Recipe
 from specc_runtime.report import sections
 from specc_runtime.report.findings import find
@@ -19,31 +20,27 @@ NAME = "report.html"
 
 
 def write_report(folder: Path, data: Path | None = None) -> Path:
-    """Write `report.html` into a run's folder: what it learned from, how it went, what it finds.
+    """Write `report.html` into a run's folder: its data, its curves, and what it detects.
 
     The weights with the best score, or else the last ones, are run over the validation split; a run
-    without either gets a page without that part. The same run gives the same page. `data` is where its
-    data set has moved to, if it has.
+    without either gets a page without that part. The same run gives the same page. `data` is the new place
+    of a data set that has moved.
 
     Raises:
-        specc_runtime.run.RunError: no run in that folder, or its data set is not where it was, or
-            `data` is another.
-        specc_runtime.data.DataError: its data set cannot be read any more.
+        specc_runtime.run.RunError: there is no run in that folder, its data set is not where it was, or
+            `data` is another data set.
+        specc_runtime.data.DataError: its data set can no longer be read.
         OSError: the page cannot be written; the old one stays.
     """
     run = _Recorded.read(folder, data)
-    target, partial = folder / NAME, folder / f".{NAME}"
-    try:
-        partial.write_text(page(run.title, run.sections()), encoding="utf-8")
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+    target = folder / NAME
+    write_text(target, page(run.title, run.sections()))
     return target
 
 
 @dataclass(frozen=True)
 class _Recorded:
-    """A run as its folder keeps it, with its data opened."""
+    """A run as its folder records it, with its data opened."""
 
     run: Run
     about: dict[str, Any]
@@ -67,7 +64,7 @@ class _Recorded:
         return f"{model.load(self.run.model).name} on {Path(self.about['data']['root']).name}"
 
     def sections(self) -> list[Section]:
-        """The page's parts, as far as there is something to say."""
+        """The page's sections, without those of a validation if there was none."""
         records = logs.read(self.run.metrics)
         detector, file = self._detector()
         parts = [sections.overview(self.about, self.recipe, records), sections.course(records)]
@@ -89,12 +86,9 @@ class _Recorded:
         ]
 
     def _detector(self) -> tuple[Detector, Path | None]:
-        """The run's detector, and the file of its weights if it has come to any."""
+        """The run's detector, and the file of its weights if there is one."""
         detector = model.load(self.run.model).build(len(self.about["classes"]))
         file = next((f for f in (self.run.best, self.run.last) if f.exists()), None)
         if file:
-            trained = weights.read(file)
-            weights.load(detector.network, trained)
-            if trained.preprocess is not None:
-                detector.expect(trained.preprocess)
+            detector.load(weights.read(file))
         return detector.to(choose()).eval(), file

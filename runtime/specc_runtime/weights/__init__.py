@@ -1,4 +1,4 @@
-"""Weights in files: our own, and those of other projects by a table of keys."""
+"""Weight files: our own, and those of other projects, converted by a table of keys."""
 
 from specc_runtime.weights.own import (
     Fit,

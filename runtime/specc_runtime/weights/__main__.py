@@ -1,6 +1,6 @@
 """The runtime's half of `specc weights`: `python3 -m specc_runtime.weights import SOURCE TARGET`.
 
-The table of keys comes on standard input, what there is to say goes to standard output, both as JSON.
+The table of keys is read from standard input, and messages go to standard output, both as JSON.
 """
 
 import json
@@ -16,7 +16,7 @@ WAYS = {"import": import_weights, "export": export_weights}
 
 
 def main(way: str, source: str, target: str) -> None:
-    """Carry weights from one file to another; leave with a message where that cannot be."""
+    """Convert weights from one file to another; exit with a message on an error."""
     try:
         done = WAYS[way](table(sys.stdin.read()), Path(source), Path(target))
     except (WeightsError, TensorFileError, OSError) as error:

@@ -1,4 +1,4 @@
-"""What may have to be done to another project's tensor before it is ours, and the way back."""
+"""Conversions between another project's tensors and ours."""
 
 import math
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from specc_runtime.weights.own import WeightsError
 
 
 class Conversion(Protocol):
-    """A change of one tensor; both ways raise `WeightsError` where there is none."""
+    """A conversion of one tensor in both directions; each raises `WeightsError` if it is impossible."""
 
     def ours(self, theirs: Tensor, shape: tuple[int, ...]) -> Tensor:
-        """Our tensor, which is to have a shape, from theirs."""
+        """Our tensor, which must have this shape, from theirs."""
         ...
 
     def theirs(self, ours: Tensor) -> Tensor:
@@ -45,7 +45,7 @@ class Decimate:
         return theirs[tuple(slice(None, None, step) for step in steps)]
 
     def theirs(self, ours: Tensor) -> Tensor:
-        """What was left out is lost."""
+        """Raise `WeightsError`: what was left out is lost."""
         del ours
         raise WeightsError("it was decimated, and what was left out is lost")
 

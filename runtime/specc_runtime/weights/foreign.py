@@ -1,7 +1,7 @@
-"""Checkpoints of other projects: state dicts, out of what they are wrapped in.
+"""Checkpoints of other projects: their state dicts, unwrapped.
 
-A `.pth` is a pickle. It is read by PyTorch's restricted reader, which makes tensors, numbers and
-texts of it and runs nothing. A `.weights` has no keys: its tensors are those wanted, in their order.
+A `.pth` is a pickle. It is read by PyTorch's restricted unpickler, which makes only tensors, numbers and
+texts and runs nothing. A `.weights` has no keys: its tensors are those wanted, in their order.
 """
 
 import re
@@ -15,27 +15,28 @@ import torch
 from torch import Tensor
 
 from specc_runtime import darknet, tensorfile
-from specc_runtime.weights.own import WeightsError, some, write_whole
+from specc_runtime.files import write_whole
+from specc_runtime.weights.own import WeightsError, first_few
 
 ENVELOPES = ("state_dict", "model_state_dict", "model")
 PREFIXES = ("module.", "_orig_mod.", "model.")
 DEEPEST = 3
 COUNTER = "num_batches_tracked"
-"""Counts training steps and is no weight: older checkpoints and frozen norms are without it."""
+"""Counts training steps and is no weight: older checkpoints and frozen norms lack it."""
 
 _GLOBAL = re.compile(r"GLOBAL (\S+)|Unsupported class (\S+)")
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A state dict, and a line for each thing that it was taken out of."""
+    """A state dict, and a note for each wrapper that was removed."""
 
     tensors: dict[str, Tensor]
     notes: list[str]
 
 
 def read(path: Path, wanted: Mapping[str, Sequence[int]]) -> Checkpoint:
-    """Read a checkpoint that should have the keys `wanted`, for tensors of ours of these shapes.
+    """Read a checkpoint that should have the keys `wanted`, given with the shapes of our tensors.
 
     Raises `WeightsError` or `specc_runtime.tensorfile.TensorFileError`.
     """
@@ -97,7 +98,7 @@ def _inside(found: object) -> str | None:
 
 
 def _state_dict(path: Path, found: object) -> dict[str, Tensor]:
-    """The tensors of a state dict, which has nothing else in it."""
+    """The tensors of a state dict. Raises `WeightsError` if it holds anything else."""
     if not isinstance(found, Mapping):
         raise WeightsError(f"{path}: holds a {type(found).__name__}, and no state dict")
     entries = cast(Mapping[object, object], found)
@@ -107,7 +108,7 @@ def _state_dict(path: Path, found: object) -> dict[str, Tensor]:
         if not (isinstance(key, str) and isinstance(value, Tensor) and _is_plain(value))
     ]
     if others or not entries:
-        raise WeightsError(f"{path}: no state dict: {some(others) or 'nothing'} in it")
+        raise WeightsError(f"{path}: no state dict: {first_few(others) or 'nothing'} in it")
     return cast(dict[str, Tensor], dict(entries))
 
 

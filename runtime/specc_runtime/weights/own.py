@@ -1,7 +1,7 @@
 """Weights in files of our own: which classes and which input they know, and where they fit."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from specc_runtime import tensorfile
-from specc_runtime.checkpoint import flush
 from specc_runtime.contract import ContractError, Input, record
+from specc_runtime.files import write_whole
 
 Preprocess = Mapping[str, Any]
 
@@ -21,11 +21,11 @@ class WeightsError(Exception):
 
 @dataclass(frozen=True)
 class Weights:
-    """Tensors by the network's own names, and what else is known of them.
+    """Tensors by the network's own names, and what is known about them.
 
-    `classes` are those that they tell apart, empty if unknown; `num_classes` is their number with
-    background, where it is known without their names. `preprocess` is the input that they were
-    trained on, as the fields of `specc_runtime.contract.Input` but its size.
+    `classes` are the names of the classes, empty if unknown; `num_classes` is their number with
+    background, if that is known without the names. `preprocess` is the input that they were
+    trained on: the fields of `specc_runtime.contract.Input` except its size.
     """
 
     tensors: Mapping[str, Tensor]
@@ -41,7 +41,7 @@ def save(
     preprocess: Preprocess | None = None,
     **about: object,
 ) -> None:
-    """Write a network's weights to one file, whole or not at all."""
+    """Write a network's weights to one file, whole or not at all. Raises `OSError`."""
     metadata = {"classes": json.dumps(list(classes))}
     if preprocess is not None:
         metadata["preprocess"] = json.dumps(dict(preprocess))
@@ -63,7 +63,7 @@ def read(path: Path) -> Weights:
 
 
 def load(network: nn.Module, weights: Weights) -> None:
-    """Give a network all its weights. Raises `WeightsError` if one is missing, left or misshapen."""
+    """Load all weights of a network. Raises `WeightsError` if one is missing, unknown or misshapen."""
     own = network.state_dict()
     missing = [name for name in own if name not in weights.tensors]
     strange = [
@@ -73,12 +73,12 @@ def load(network: nn.Module, weights: Weights) -> None:
     ]
     if missing and not strange:
         raise WeightsError(
-            f"the file holds a part of this network's weights, and none for {some(missing)}: "
+            f"the file holds a part of this network's weights, and none for {first_few(missing)}: "
             "`train --weights` begins with a part, and trains the rest"
         )
     if strange:
         raise WeightsError(
-            f"the weights are not this network's: {some(strange + missing)}; was it built from the "
+            f"the weights are not this network's: {first_few(strange + missing)}; was it built from the "
             "same spec, for the same number of classes?"
         )
     network.load_state_dict(weights.tensors)
@@ -100,12 +100,12 @@ class Fit(NamedTuple):
             ("not there", self.absent),
         ):
             layers = list(dict.fromkeys(name.rpartition(".")[0] for name in names))
-            told += [f"freshly initialised, {why}: {some(layers)}"] if layers else []
+            told += [f"freshly initialised, {why}: {first_few(layers)}"] if layers else []
         return "; ".join(told)
 
 
 def load_fitting(network: nn.Module, weights: Weights) -> Fit:
-    """Start a network from the weights that have its names and shapes. Raises `WeightsError` if none has."""
+    """Load the weights whose names and shapes match a network's. Raises `WeightsError` if none does."""
     own = network.state_dict()
     fitting = {
         name: value
@@ -113,7 +113,9 @@ def load_fitting(network: nn.Module, weights: Weights) -> Fit:
         if name in own and own[name].shape == value.shape
     }
     if not fitting:
-        raise WeightsError(f"no weight fits this network: the file has {some(weights.tensors)}")
+        raise WeightsError(
+            f"no weight fits this network: the file has {first_few(weights.tensors)}"
+        )
     network.load_state_dict(fitting, strict=False)
     others = [name for name in own if name not in fitting]
     return Fit(
@@ -123,21 +125,8 @@ def load_fitting(network: nn.Module, weights: Weights) -> Fit:
     )
 
 
-def write_whole(path: Path, write: Callable[[Path], None]) -> None:
-    """Have a file written under another name, and give it its own once all of it is on the disk."""
-    partial = path.with_name(f".{path.name}.partial")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        write(partial)
-        flush(partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-    flush(path.parent)
-
-
-def some(names: Sequence[str] | Mapping[str, object]) -> str:
-    """The first few of some names, and how many more there are."""
+def first_few(names: Sequence[str] | Mapping[str, object]) -> str:
+    """The first five names, and how many more there are."""
     shown = list(names)[:5]
     more = len(names) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more else "")

@@ -1,6 +1,6 @@
-"""Carry weights between our layout and another project's, by a table that the compiler made.
+"""Convert weights between our layout and another project's, by a table that the compiler made.
 
-Every key of either side is accounted for, and nothing is written unless all fits.
+Every key of both sides must be accounted for, and nothing is written unless everything fits.
 """
 
 import json
@@ -14,11 +14,12 @@ import torch
 from torch import Tensor
 
 from specc_runtime import tensorfile
-from specc_runtime.contract import freeze
+from specc_runtime.contract import lists_to_tuples
+from specc_runtime.files import write_whole
 from specc_runtime.weights import foreign, own
 from specc_runtime.weights.conversions import KINDS, Conversion
 from specc_runtime.weights.foreign import COUNTER
-from specc_runtime.weights.own import WeightsError, some, write_whole
+from specc_runtime.weights.own import WeightsError, first_few
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,8 @@ class Row:
 class Table:
     """What another project calls the tensors of a model.
 
-    `new` are ours without one of theirs, `drop` patterns of theirs that are not wanted, `preprocess`
-    the input of their network, and `others` the keys of other maps of the model.
+    `new` are our tensors that they lack, `drop` patterns of their keys to ignore, `preprocess`
+    the input of their network, and `others` the keys of the model's other maps.
     """
 
     name: str
@@ -50,14 +51,14 @@ class Table:
 
 @dataclass
 class Done:
-    """What a transfer has to say: how the file was read, and which of its keys were left out."""
+    """The result of a transfer: notes on how the file was read, and the keys left out."""
 
     notes: list[str] = field(default_factory=list[str])
     left_out: list[str] = field(default_factory=list[str])
 
 
 def table(text: str) -> Table:
-    """Read a table, as `specc weights` hands it over in JSON."""
+    """Read a table in the JSON that `specc weights` passes."""
     data: dict[str, Any] = json.loads(text)
     rows = cast(list[dict[str, Any]], data["rows"])
     return Table(
@@ -68,14 +69,14 @@ def table(text: str) -> Table:
         ),
         new=tuple(data["new"]),
         drop=tuple(re.compile(pattern) for pattern in data["drop"]),
-        preprocess=freeze(data["preprocess"]),
+        preprocess=lists_to_tuples(data["preprocess"]),
         num_classes=data["num_classes"],
         others=data.get("others", {}),
     )
 
 
 def import_weights(table: Table, source: Path, target: Path) -> Done:
-    """Write a checkpoint of theirs as weights of ours.
+    """Convert a checkpoint of theirs to a weight file of ours.
 
     Raises `WeightsError` or `specc_runtime.tensorfile.TensorFileError`.
     """
@@ -101,7 +102,7 @@ def import_weights(table: Table, source: Path, target: Path) -> Done:
 
 
 def export_weights(table: Table, source: Path, target: Path) -> Done:
-    """Write weights of ours as a checkpoint of theirs: safetensors by that suffix, else a pickle.
+    """Convert a weight file of ours to a checkpoint of theirs, in the format of its suffix.
 
     Raises `WeightsError` or `specc_runtime.tensorfile.TensorFileError`.
     """
@@ -121,7 +122,7 @@ def export_weights(table: Table, source: Path, target: Path) -> Done:
 def _conversion(literal: dict[str, Any] | None) -> Conversion | None:
     if literal is None:
         return None
-    settings = freeze(literal)
+    settings = lists_to_tuples(literal)
     return KINDS[settings.pop("kind")](**settings)
 
 
@@ -144,15 +145,15 @@ def _theirs(row: Row, ours: Tensor) -> Tensor:
 
 
 def _account(what: str, missing: Sequence[str], strange: Sequence[str], help: str) -> None:
-    """Raise `WeightsError` if a key is missing, or there is one that nobody knows."""
-    parts = [f"lacks {some(sorted(missing))}"] if missing else []
-    parts += [f"has {some(strange)}, which the map does not know"] if strange else []
+    """Raise `WeightsError` if a key is missing or unknown."""
+    parts = [f"lacks {first_few(sorted(missing))}"] if missing else []
+    parts += [f"has {first_few(strange)}, which the map does not know"] if strange else []
     if parts:
         raise WeightsError(f"{what}: it {' and '.join(parts)}{help}")
 
 
 def _check_shapes(source: Path, table: Table, shapes: Mapping[str, Sequence[int]]) -> None:
-    """Raise `WeightsError` if a tensor has another shape than our network wants."""
+    """Raise `WeightsError` if a tensor has another shape than in our network."""
     wrong = {
         row.ours: (list(shapes[row.ours]), list(row.shape))
         for row in table.rows

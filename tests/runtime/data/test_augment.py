@@ -1,13 +1,18 @@
 """SSD's augmentation: what every draw promises, and the distribution, against torchvision's."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
+from specc_runtime import model
 from specc_runtime.data import SSDAugmentation
 from specc_runtime.data.draws import Purpose, generator
+
+ROOT = Path(__file__).parents[3]
 
 HEIGHT, WIDTH = 300, 400
 OUTPUT = 300
@@ -136,6 +141,11 @@ def test_zoomed_out_window_holds_the_image() -> None:
         assert view.x1 <= 0 and view.y1 <= 0 and view.x2 >= WIDTH and view.y2 >= HEIGHT
         assert (view.x2 - view.x1) / WIDTH == pytest.approx((view.y2 - view.y1) / HEIGHT)
         assert (view.x2 - view.x1) / WIDTH <= 4
+
+
+def test_around_a_zoomed_out_image_lies_what_ssd_sees_as_zero() -> None:
+    literal = model.load(ROOT / "generated/ssd300_vgg.py").literal
+    assert list(SSDAugmentation().fill) == literal["input"]["mean"]
 
 
 def test_image_without_objects_is_not_cropped() -> None:

@@ -148,6 +148,10 @@ ROWS = [
         "bad.jpg (orientation 6)", [AS_READ]),
     Row("size of another scale", voc(*CAT, size=(120, 160)), Fault.OTHER_SIZE,
         "bad.jpg (160x120 annotated, 80x60 found)", [[2.0, 2.0, 20.0, 20.0]]),
+    Row("size of a shape within 1 %", voc(*CAT, size=(121, 160)), Fault.OTHER_SIZE,
+        "bad.jpg (160x121 annotated, 80x60 found)", [[2.0, 240 / 121, 20.0, 2400 / 121]]),
+    Row("size of a shape beyond 1 %", voc(*CAT, size=(123, 160)), Fault.OTHER_SHAPE,
+        "bad.jpg (160x123 annotated, 80x60 found)", None),
     Row("size of another shape", voc(*CAT, size=(60, 90)), Fault.OTHER_SHAPE,
         "bad.jpg (90x60 annotated, 80x60 found)", None),
     Row("billion laughs", voc(xml=LAUGHS), Fault.BAD_ANNOTATION,
@@ -257,16 +261,29 @@ def test_what_is_an_annotation_and_no_file_is_malformed(folder: VocFolder) -> No
     assert report.count(Fault.BAD_ANNOTATION) == report.left_out == 1
 
 
-def test_without_any_object_there_is_nothing_to_learn(
-    folder: VocFolder, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("names", [[], ["ant", "cat"]], ids=["unknown", "known"])
+def test_without_any_object_there_is_nothing_to_learn_or_to_score(
+    folder: VocFolder, names: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """As where labels are not where they are looked for, which YOLO takes for background."""
     for number in range(4):
         folder.add(f"background{number}")
-    assert cli.main(["data", "check", str(folder.root)]) == 1
-    assert "refused: no object is annotated" in capsys.readouterr().out
+    parts = {
+        "images": "JPEGImages",
+        "annotations": "Annotations",
+        "list": "ImageSets/Main/train.txt",
+    }
+    described = {"format": "voc", "names": names, "train": parts}
+    data = str(formats.put(folder.root / "data.yaml", json.dumps(described)))
+    assert cli.main(["data", "check", data]) == 1
+    said = "no object is annotated in this split: there is nothing to learn or to score"
+    assert f"refused: {said}" in capsys.readouterr().out
     run = ["-o", str(folder.root / "run"), "--val-split", "none", "batch=4", "workers=0"]
-    assert cli.main(["train", str(TINY), "--data", str(folder.root), *run]) == 1
-    assert "error: no object is annotated, so there is no class to learn" in capsys.readouterr().err
+    for command in (["train", *run], ["eval", "--split", "train"], ["lr-find", "batch=4"]):
+        name, *options = command
+        assert cli.main([name, str(TINY), "--data", data, *options]) == 1
+        assert f"error: {said}\ntrain: 4 images, 0 boxes\n" in capsys.readouterr().err
+    assert not (folder.root / "run").exists()
 
 
 def test_a_batch_of_background_alone_has_a_finite_loss(folder: VocFolder) -> None:

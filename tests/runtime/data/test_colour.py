@@ -1,12 +1,14 @@
 """Colour distortion: exact against HSV, and a function of (seed, epoch, index) alone."""
 
 import colorsys
+from itertools import product
 
 import numpy as np
+import pytest
 import torch
 
 from specc_runtime.data import photometric
-from specc_runtime.data.colour import turn_colours, uniform
+from specc_runtime.data.colour import _distort, turn_colours, uniform
 
 
 def batch(count: int) -> torch.Tensor:
@@ -27,6 +29,36 @@ def test_saturation_and_hue_are_those_of_hsv() -> None:
     factor, degrees = torch.tensor(changes).view(500, 2, 1, 1).unbind(1)
     found = turn_colours(x, factor, degrees)[:, :, 0, 0] / 255
     np.testing.assert_allclose(found.numpy(), expected, atol=1e-6)
+
+
+def literally(pixel: list[float], amounts: tuple[float, ...], late: bool) -> list[float]:
+    """A pixel after all four steps, one by one, each by an amount from -1 to 1 of its range."""
+    brightness, contrast, saturation, degrees = amounts
+
+    def contrasted(sides: list[float]) -> list[float]:
+        return [min(side * (1 + contrast / 2), 255) for side in sides]
+
+    pixel = [min(max(side + 32 * brightness, 0), 255) for side in pixel]
+    pixel = pixel if late else contrasted(pixel)
+    hue, share, value = colorsys.rgb_to_hsv(*(side / 255 for side in pixel))
+    turned = (hue + 18 * degrees / 360) % 1
+    pixel = [
+        255 * x for x in colorsys.hsv_to_rgb(turned, min(1, share * (1 + saturation / 2)), value)
+    ]
+    return contrasted(pixel) if late else pixel
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_steps_and_their_ranges_are_the_authors(late: bool) -> None:
+    cases = list(
+        product(([140, 80, 100], [250, 128, 20], [30, 10, 200]), product((-1, 0.2, 1), repeat=4))
+    )
+    images = torch.tensor([pixel for pixel, _ in cases], dtype=torch.uint8)[:, :, None, None]
+    amounts = torch.tensor([amounts for _, amounts in cases])
+    chances = torch.tensor([0.0, 0.1, 0.3, 0.49, 0.49 if late else 0.5]).expand(len(cases), 5)
+    found = _distort(images, torch.cat([chances, (amounts + 1) / 2], dim=1))[:, :, 0, 0]
+    expected = [literally(pixel, amounts, late) for pixel, amounts in cases]
+    np.testing.assert_allclose(found.numpy(), expected, atol=1e-2)
 
 
 def test_an_image_gets_the_same_in_any_batch() -> None:

@@ -87,6 +87,7 @@ def test_coco_written_is_coco_read_by_its_authors(shapes: Path, tmp_path: Path) 
     for sample, image in zip(ours.annotations, theirs.loadImgs(theirs.getImgIds()), strict=True):
         found = theirs.loadAnns(theirs.getAnnIds(imgIds=image["id"]))
         corners = np.array([a["bbox"] for a in found]).reshape(-1, 4)
+        assert [a["area"] for a in found] == pytest.approx(corners[:, 2:].prod(axis=1))
         corners[:, 2:] += corners[:, :2]
         np.testing.assert_allclose(corners, sample.boxes)
         names = [theirs.cats[a["category_id"]]["name"] for a in found]

@@ -10,6 +10,7 @@ from pycocotools.coco import COCO
 
 from specc.documents import Findings
 from specc_runtime.data import DataError, Dataset, Fault, Limits, open_dataset
+from specc_runtime.data.layout import locate
 
 from . import formats
 
@@ -54,6 +55,31 @@ def test_coco_as_pycocotools_reads_it(tmp_path: Path) -> None:
     (found,) = theirs.loadAnns(theirs.getAnnIds(imgIds=7))
     x, y, width, height = found["bbox"]
     np.testing.assert_array_equal(dataset.annotations[0].boxes, [[x, y, x + width, y + height]])
+
+
+@pytest.mark.parametrize(
+    ("images", "annotations"),
+    [
+        ("images", "annotations/instances_train.json"),
+        ("train", "annotations/instances_train.json"),
+        ("images/train", "annotations/instances_train.json"),
+        ("train", "train/_annotations.coco.json"),
+    ],
+)
+def test_where_images_lie_beside_coco(tmp_path: Path, images: str, annotations: str) -> None:
+    place = formats.image(tmp_path / images / "a.jpg")
+    formats.put(tmp_path / annotations, json.dumps(formats.ONE_IMAGE))
+    (sample,) = opened(tmp_path).annotations
+    assert sample.path == place
+
+
+def test_other_splits_are_looked_at_where_there_are_no_usual_ones(tmp_path: Path) -> None:
+    for split in ("extra", "more"):
+        formats.put(tmp_path / f"annotations/instances_{split}.json", "{}")
+    assert locate(tmp_path).splits == ("extra", "more")
+    formats.put(tmp_path / "annotations/instances_val.json", "{}")
+    formats.coco(tmp_path)
+    assert locate(tmp_path).splits == ("train", "val")
 
 
 def test_coco_crowds_are_difficult(tmp_path: Path) -> None:
@@ -101,6 +127,18 @@ def test_a_bad_object_in_coco(tmp_path: Path, entry: dict[str, object], fault: F
         ("9" * 5000, "digits"),
         (changed(categories=[{"id": 1}]), "a category is malformed: no 'name'"),
         (changed(categories=[{"id": n, "name": "x"} for n in (5, 9)]), "the same name"),
+        (
+            changed(categories=[{"id": 5, "name": n} for n in "xy"]),
+            "two categories have the same id",
+        ),
+        (
+            changed(images=[{"id": 7, "file_name": n} for n in ("a.jpg", "a.jpg", "b.jpg")]),
+            r"instances_train\.json: two images have the id 7: a\.jpg, b\.jpg",
+        ),
+        (
+            json.dumps(changed()).replace('"images"', '"annotations": [], "images"'),
+            "the key `annotations` stands twice in one object",
+        ),
         (changed(categories=[{"id": 9, "name": "ant"}]), r"\(category 5\): not one of ant"),
         (changed(images=[]), "no usable image"),
     ],
@@ -153,7 +191,7 @@ def test_categories_that_differ_between_splits(tmp_path: Path) -> None:
         (None, [], None),
         ("", [], None),
         ("1 0.25 0.5 0.5 1\n", [[0, 0, 40, 60]], None),
-        ("0 0.1 0.1 0.5 0.1 0.3 0.6\n", [[8, 6, 40, 36]], None),
+        ("0 0.3 0.6 0.1 0.4 0.5 0.1\n", [[8, 6, 40, 36]], None),
         ("1 0.25 0.5 0.5 nan\n", [], Fault.NOT_FINITE),
         ("1 0.25 0.5 0 0.2\n", [], Fault.EMPTY),
         ("1 0.9 0.5 0.4 0.2\n", [[56, 24, 80, 36]], Fault.CLIPPED),
@@ -188,6 +226,23 @@ def test_a_yolo_class_out_of_range_is_refused(tmp_path: Path, label: int) -> Non
         opened(formats.yolo(tmp_path, f"{label} 0.5 0.5 0.5 0.5\n"))
 
 
+def test_yolo_images_that_are_not_read_are_told_of(tmp_path: Path) -> None:
+    root = formats.yolo(tmp_path, "1 0.5 0.5 0.5 0.5\n")
+    formats.put(root / "images/train/b.webp", b"RIFF0000WEBP")
+    formats.put(root / "images/train/notes.txt", "no image")
+    report = opened(root).report
+    assert report.findings[Fault.BAD_IMAGE].examples == ["b.webp (neither JPEG nor PNG)"]
+
+
+def test_yolo_labels_lie_where_the_last_folder_called_images_is(tmp_path: Path) -> None:
+    root = formats.yolo(tmp_path / "images", None)
+    formats.image(root / "images/train/more/a.JPG", 1)
+    for folder, label in (("train", 0), ("train/more", 1)):
+        formats.put(root / "labels" / folder / "a.txt", f"{label} 0.5 0.5 0.5 0.5\n")
+    found = {sample.path.parent.name: sample.labels for sample in opened(root).annotations}
+    assert found == {"train": [0], "more": [1]}
+
+
 def test_yolo_splits_by_a_list_of_images(tmp_path: Path) -> None:
     root = formats.yolo(tmp_path, "1 0.25 0.5 0.5 1\n")
     formats.image(root / "images/train/b.jpg", 1)
@@ -213,6 +268,14 @@ def test_csv_lines(tmp_path: Path, lines: str, kept: int, fault: Fault | None) -
     dataset = opened(formats.table(tmp_path, lines))
     assert len(dataset.annotations[0].boxes) == kept
     assert faults(dataset) == ({fault: 1} if fault else {})
+
+
+def test_csv_of_windows(tmp_path: Path) -> None:
+    root = formats.table(tmp_path, "below\\b.jpg,1,1,9,9,cat\nbelow/b.jpg,20,1,30,9,cat\n")
+    formats.image(root / "images/below/b.jpg")
+    dataset = opened(root)
+    assert [len(sample.boxes) for sample in dataset.annotations] == [2]
+    assert faults(dataset) == {}
 
 
 def test_csv_without_its_columns(tmp_path: Path) -> None:

@@ -12,10 +12,13 @@ from specc_runtime.data.images import UnreadableImage, decode, read_header
 from .voc_folder import jpeg, picture, with_exif
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_header_foretells_the_decoded_size(tmp_path: Path, orientation: int) -> None:
-    path = tmp_path / "a.jpg"
-    path.write_bytes(with_exif(jpeg(picture(30, 50)), orientation))
+def test_header_foretells_the_decoded_size(tmp_path: Path, orientation: int, kind: str) -> None:
+    path = tmp_path / "a"
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(picture(30, 50)).save(path, kind, exif=exif)
     header = read_header(path, max_pixels=10_000)
     assert header.orientation == orientation
     assert decode(path).shape[:2] == header.shown
@@ -61,12 +64,22 @@ def test_fill_bytes_may_precede_a_marker(tmp_path: Path) -> None:
     assert read_header(path, 10_000).shown == decode(path).shape[:2] == (30, 50)
 
 
+def test_tables_may_precede_the_frame(tmp_path: Path) -> None:
+    data = jpeg(picture(60, 80))
+    start = data.index(b"\xff\xc4")
+    end = start + 2 + int.from_bytes(data[start + 2 : start + 4], "big")
+    path = tmp_path / "a.jpg"
+    path.write_bytes(data[:2] + data[start:end] + data[2:start] + data[end:])
+    assert read_header(path, 10**6).shown == decode(path).shape[:2] == (60, 80)
+
+
 def test_pixel_limit_comes_before_decoding(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     claims = (100_000).to_bytes(4, "big") * 2
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR" + claims + bytes(20))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR" + claims + bytes(9) + b"\0\0\0\0IDAT")
     with pytest.raises(UnreadableImage, match="over 1,000,000 pixels"):
         read_header(path, 1_000_000)
+    assert read_header(path, 100_000**2).shown == (100_000, 100_000)
 
 
 @pytest.mark.parametrize("part", [0.3, 0.9, 0.99])

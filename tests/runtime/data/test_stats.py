@@ -18,7 +18,7 @@ FIXTURE = Path(__file__).parents[1] / "fixtures/tiny_ssd.py"
 
 
 def test_counts(folder: VocFolder) -> None:
-    folder.add("a", [("cat", (1, 1, 20, 10)), ("dog", (1, 1, 60, 60))])
+    folder.add("a", [("cat", (1, 1, 20, 10)), ("dog", (1, 1, 32, 32))])
     folder.add("b", [("cat", (1, 1, 40, 40))])
     folder.add("c")
     dataset = open_dataset(folder.root, "train")
@@ -53,6 +53,14 @@ def test_coverage_is_torchvisions_overlap(shapes: Path) -> None:
         assert found["classes"][name] == pytest.approx(covered[labels == label].mean())
     with_cells = np.concatenate([anchors, anchors], axis=1)
     assert coverage(dataset.classes, dataset.annotations, with_cells, (96, 96)) == found
+
+
+def test_an_overlap_of_just_a_half_is_enough(folder: VocFolder) -> None:
+    folder.add("a", [("cat", (1, 1, 16, 16))])
+    (sample,) = open_dataset(folder.root, "train").annotations
+    for height, share in ((8, 1.0), (7.9, 0.0)):
+        anchors = np.array([[0.0, 0, 16, height]])
+        assert coverage(("cat",), [sample], anchors, (60, 80))["covered"] == share
 
 
 def test_nothing_annotated(folder: VocFolder) -> None:

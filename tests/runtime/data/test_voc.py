@@ -97,6 +97,7 @@ PNG_OF_NO_SIZE = b"\x89PNG\r\n\x1a\n" + bytes(20)
         ({"xml": BOMB}, Fault.BAD_ANNOTATION),
         ({"xml": "<annotation>" + " " * 5000 + "</annotation>"}, Fault.BAD_ANNOTATION),
         ({"xml": "<annotation><object/></annotation>"}, Fault.BAD_ANNOTATION),
+        ({"xml": "<html><body>Not found</body></html>"}, Fault.BAD_ANNOTATION),
         ({"entries": [("cat", ("four", 1, 5, 5))]}, Fault.BAD_ANNOTATION),
         ({"image": b"GIF89a"}, Fault.BAD_IMAGE),
         ({"image": b""}, Fault.BAD_IMAGE),

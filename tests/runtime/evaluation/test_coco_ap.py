@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import math
 import sys
 from pathlib import Path
 
@@ -77,6 +78,10 @@ def test_nothing_found() -> None:
     evaluator = Evaluator(dataset, "coco")
     evaluator.add(range(5), empty)
     assert evaluator.summary()["map"] == 0.0
+    for sample in dataset.annotations:
+        sample.difficult[sample.labels == 1] = True
+    easy, hard = evaluator.summary()["per_class"].values()
+    assert easy == 0.0 and math.isnan(hard)
 
 
 def test_absent_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
