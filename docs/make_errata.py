@@ -42,6 +42,7 @@ UNSEEN = """\
 |---|---|---|---|
 | 9, 1339 | headings on Faster R-CNN and EfficientDet, with nothing below | | nothing is claimed |
 | 19 and others | figures as images that are not there | | no text |
+| 39 | YOLO and Faster R-CNN predict from the last map alone | so do YOLO's first version and Faster R-CNN on VGG16; YOLOv3, which line 1238 names beside SSD, has three maps, and Faster R-CNN with a pyramid five | prose; the specs say it |
 | 59 | `- [ ]` before the header of table 1 | the table begins with the header | gone once transcribed |
 | 62 and others | rows in `**` | | Markdown; a row that is pasted with it is refused as E0121 |
 | 64 and others, 275 and others | a comma behind a row, strides as lists | | no mistake: rows are read as `print(model)` and people write them |
@@ -53,6 +54,7 @@ UNSEEN = """\
 | 1175 | "factorials" of two | powers | prose |
 | 1201 to 1219 | `RCNN_layer0` and other names that nothing defines | | a transcription has to say what they are |
 | 1227 | `F.upsample` without `align_corners` | since PyTorch 0.4 it is False | no version is printed |
+| 1261 | two stages are sheltered by the RPN | of the four in line 1238, Faster R-CNN alone has one; the regions of R-CNN, SPPNet and Fast R-CNN come from elsewhere | prose; in their specs regions are an input |
 | 1291 | negatives of the highest confidence | of the highest confidence loss, as line 1289 quotes | the loss is a component with a name, `MultiBoxLoss` |
 | 1309 | γ is greater than 0 | or 0, which is cross entropy | prose |
 | 1315 | the best γ and α in an image | 2 and 0.25 (Focal Loss, section 5.1) | no text |"""

@@ -6,6 +6,8 @@ of options and what only concerns training are not carried over.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 
 def section(kind: str, **options: object) -> str:
     lines = [f"[{kind}]", *(f"{name}={value}" for name, value in options.items())]
@@ -21,6 +23,12 @@ def net(side: int) -> str:
 def conv(filters: int, size: int, stride: int = 1) -> str:
     shape = {"filters": filters, "size": size, "stride": stride, "pad": 1}
     return section("convolutional", batch_normalize=1, **shape, activation="leaky")
+
+
+def plain(filters: int, size: int, stride: int = 1) -> str:
+    """Return a convolution without a norm."""
+    shape = {"filters": filters, "size": size, "stride": stride, "pad": 1}
+    return section("convolutional", **shape, activation="leaky")
 
 
 def head(filters: int) -> str:
@@ -101,28 +109,36 @@ YOLOV2 = "\n".join(
     ]
 )
 
-YOLOV1 = "\n".join(
-    [
-        net(448),
-        conv(64, 7, stride=2) + pool() + conv(192, 3) + pool(),
-        in_turn(128, 1) + in_turn(256, 1) + pool(),
-        in_turn(256, 4) + in_turn(512, 1) + pool(),
-        in_turn(512, 2) + conv(1024, 3) + conv(1024, 3, stride=2) + conv(1024, 3) * 2,
-        section("local", size=3, stride=1, pad=1, filters=256, activation="leaky"),
-        section("dropout", probability=0.5),
-        section("connected", output=1715, activation="linear"),
-        section(
-            "detection",
-            classes=20,
-            coords=4,
-            rescore=1,
-            side=7,
-            num=3,
-            sqrt=1,
-            **V1_LOSS,
-            jitter=0.2,
-        ),
-    ]
-)
 
-CFGS = {"yolov1": YOLOV1, "yolov2": YOLOV2, "yolov3": YOLOV3, "yolov3_tiny": YOLOV3_TINY}
+def yolov1(conv: Callable[..., str], boxes: int, *top: str) -> str:
+    """Return the first version: its paper's figure 3, but for what stands behind the convolutions."""
+
+    def in_turn(filters: int, times: int) -> str:
+        return (conv(filters, 1) + conv(filters * 2, 3)) * times
+
+    detection = {"classes": 20, "coords": 4, "rescore": 1, "side": 7, "num": boxes, "sqrt": 1}
+    return "\n".join(
+        [
+            net(448),
+            conv(64, 7, stride=2) + pool() + conv(192, 3) + pool(),
+            in_turn(128, 1) + in_turn(256, 1) + pool(),
+            in_turn(256, 4) + in_turn(512, 1) + pool(),
+            in_turn(512, 2) + conv(1024, 3) + conv(1024, 3, stride=2) + conv(1024, 3) * 2,
+            *top,
+            section("connected", output=49 * (20 + 5 * boxes), activation="linear"),
+            section("detection", **detection, **V1_LOSS, jitter=0.2),
+        ]
+    )
+
+
+DROPOUT = section("dropout", probability=0.5)
+LOCAL = section("local", size=3, stride=1, pad=1, filters=256, activation="leaky")
+CONNECTED = section("connected", output=4096, activation="leaky")
+
+CFGS = {
+    "yolov1": yolov1(conv, 3, LOCAL, DROPOUT),
+    "yolov1:paper": yolov1(plain, 2, CONNECTED, DROPOUT),  # cfg/yolo.cfg, until June 2016
+    "yolov2": YOLOV2,
+    "yolov3": YOLOV3,
+    "yolov3_tiny": YOLOV3_TINY,
+}

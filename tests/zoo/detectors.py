@@ -23,5 +23,5 @@ def first_loss(detector: model.Detector, batch: int = 2) -> torch.Tensor:
     objects = torch.tensor([[0.1, 0.2, 0.8, 0.9], [0.6, 0.1, 0.7, 0.2]])
     boxes = objects * torch.tensor([width, height, width, height])
     labels = torch.tensor([0, detector.num_classes - 2])
-    losses = detector.loss(detector(images), boxes.expand(batch, 2, 4), labels.expand(batch, 2))
+    losses = detector.losses(images, boxes.expand(batch, 2, 4), labels.expand(batch, 2))
     return torch.stack(list(losses.values())).sum()

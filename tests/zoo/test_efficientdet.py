@@ -19,7 +19,7 @@ import specc
 from specc.driver import Model
 from specc_runtime import anchors
 from specc_runtime import model as runtime
-from specc_runtime.contract import component, freeze
+from specc_runtime.contract import component, lists_to_tuples
 from specc_runtime.predictions import Predictions
 from specc_runtime.weights import conversions
 
@@ -119,7 +119,9 @@ def test_d0_agrees_with_effdet() -> None:
 def test_d4_agrees_with_effdet() -> None:
     theirs = reference("d4", image_size=(128, 128), num_classes=CLASSES)
     fill(theirs, lambda model: model(images(128, 4)))
-    agree(Pair(carried(theirs, "d4"), theirs, run_ours, run_theirs), images(128))
+    odd = resized(theirs, 97, 128)
+    agree(Pair(carried(odd, "d4"), odd, run_ours, run_theirs), images((97, 128)))
+    agree(Pair(carried(theirs, "d4"), theirs, run_ours, run_theirs), images(128, batch=4))
 
 
 def test_a_plain_sum_and_p8_agree_with_effdet() -> None:
@@ -164,7 +166,7 @@ def test_anchors_are_effdets(variant: str) -> None:
     detector = compiled(variant).facts.detector
     assert detector is not None
     lay = component(anchors.KINDS, detector["anchors"], "anchors")
-    ours = lay(freeze(detector["maps"]), freeze(detector["input"]["size"]))
+    ours = lay(*map(lists_to_tuples, (detector["maps"], detector["input"]["size"])))
     theirs = Anchors.from_config(get_efficientdet_config(f"tf_efficientdet_{variant}"))
     assert torch.allclose(ours[:, YXHW], theirs.boxes, rtol=0, atol=1e-4)
 

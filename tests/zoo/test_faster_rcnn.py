@@ -198,6 +198,34 @@ def test_parameters_of_the_small_one_are_the_published_ones(variant: str) -> Non
     assert model.parameters == published["num_params"] + 2 * channels
 
 
+@pytest.mark.parametrize("name", REFERENCES)
+def test_what_is_learned_from_is_torchvisions(name: str) -> None:
+    """The numbers of matching, drawing and offsets, of both stages."""
+    with torch.device("meta"):
+        theirs = REFERENCES[name](weights=None, weights_backbone=None)
+    detector = specc.compile(f"{SPECS / name}.yaml").facts.detector
+    assert detector is not None
+    first, second = detector, detector["regions"]
+    for ours, stage, draws in (
+        (first, theirs.rpn, first["loss"]),
+        (second, theirs.roi_heads, second["sample"]),
+    ):
+        matcher, drawer = stage.proposal_matcher, stage.fg_bg_sampler
+        assert ours["match"] == {
+            "kind": "IoUMatch",
+            "foreground": matcher.high_threshold,
+            "background": matcher.low_threshold,
+            "best_for_each_object": False,
+            "allow_low_quality_matches": matcher.allow_low_quality_matches,
+        }
+        assert (draws["examples"], draws["positive"]) == (
+            drawer.batch_size_per_image,
+            drawer.positive_fraction,
+        )
+        assert tuple(ours["coder"]["weights"]) == stage.box_coder.weights
+    assert second["coder"]["clamp"] == theirs.roi_heads.box_coder.bbox_xform_clip
+
+
 def test_the_small_one_at_320_is_torchvisions() -> None:
     """What sets the two apart but for the size: 150 proposals, chosen from 150 of each map."""
     model = specc.compile(f"{SPECS}/faster_rcnn_mobilenet_v3_large_fpn.yaml:at_320")

@@ -1,4 +1,4 @@
-"""What the whole of Faster R-CNN finds on images, beside torchvision's with the same weights."""
+"""What the whole of Faster R-CNN finds, beside torchvision's with the same weights, and learns."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from detectors import first_loss
 from parity import SPECS, carry, fill, images
 from torchvision.models import detection
 from torchvision.models.detection.image_list import ImageList
 
 import specc
+from specc.driver import Model
 from specc_runtime import model
 
 torch.set_num_threads(1)
@@ -23,6 +25,15 @@ REFERENCES = {
 SIZE = (96, 128)
 CLASSES = 7
 PER_MAP, KEEP = 60, 100
+
+
+def small(name: str, folder: Path) -> tuple[Model, model.Detector]:
+    """Compile a spec for small images and few proposals, and make its detector."""
+    size = {"height": SIZE[0], "width": SIZE[1], "per_map": PER_MAP, "keep": KEEP}
+    compiled = specc.compile(f"{SPECS / name}.yaml", num_classes=CLASSES, **size)
+    path = folder / f"{name}.py"
+    path.write_text(compiled.source)
+    return compiled, model.load(path).build(CLASSES - 1)
 
 
 @pytest.mark.parametrize("name", REFERENCES)
@@ -42,11 +53,8 @@ def test_detections_are_torchvisions(name: str, tmp_path: Path) -> None:
     theirs.rpn.head.bbox_pred.weight.data *= 0.02
     theirs.rpn.head.cls_logits.weight.data *= 0.1
     theirs.roi_heads.box_predictor.bbox_pred.weight.data *= 0.1
-    size = {"height": SIZE[0], "width": SIZE[1], "per_map": PER_MAP, "keep": KEEP}
-    compiled = specc.compile(f"{SPECS / name}.yaml", num_classes=CLASSES, **size)
-    path = tmp_path / f"{name}.py"
-    path.write_text(compiled.source)
-    detector = model.load(path).build(CLASSES - 1).double().eval()
+    compiled, detector = small(name, tmp_path)
+    detector.double().eval()
     carry(theirs, detector.network, compiled.weights["torchvision"])
     detector.normalise = lambda given: given
     with torch.no_grad():
@@ -59,3 +67,12 @@ def test_detections_are_torchvisions(name: str, tmp_path: Path) -> None:
         torch.testing.assert_close(scores, wanted["scores"], rtol=0, atol=1e-9)
         torch.testing.assert_close(boxes, wanted["boxes"], rtol=0, atol=1e-6)
         assert torch.equal(labels + 1, wanted["labels"])
+
+
+@pytest.mark.parametrize("name", [*REFERENCES, "faster_rcnn_vgg16"])
+def test_the_losses_of_both_stages_reach_every_weight(name: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    _, detector = small(name, tmp_path)
+    first_loss(detector).backward()
+    gradients = [parameter.grad for parameter in detector.parameters()]
+    assert all(g is not None and g.isfinite().all() and g.abs().max() > 0 for g in gradients)
