@@ -24,7 +24,7 @@ COMPILER = """\
 ## The compiler
 
 Whole processes, against `python -c "import torch"`: less is faster. `chain` is a network of that many
-convolutions, one on the other."""
+rows, convolutions and ReLUs in turn, each with the size that is expected of it."""
 
 RUNTIME = """\
 ## The runtime

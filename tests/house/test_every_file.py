@@ -5,6 +5,7 @@ import re
 import statistics
 
 import pytest
+import yaml
 from project import ROOT, run, sources, tracked
 
 LONGEST = 400
@@ -57,6 +58,17 @@ def test_shell_and_workflow_files_are_sound():
     assert run("bash", "-n", ".ci/run").returncode == 0
     for script in (".ci/run", "start.py"):
         assert (ROOT / script).stat().st_mode & 0o111, f"{script} is not executable"
+
+
+def test_hooks_pass_over_what_the_emitter_writes():
+    """A hook is given files by name, of which ruff does not ask whether they are excluded."""
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    entries = [hook["entry"].split() for hook in config["repos"][0]["hooks"]]
+    ruffs = [words[1:] for words in entries if words[0].endswith("/ruff")]
+    assert [words[0] for words in ruffs] == ["check", "format"]
+    for words, dry in zip(ruffs, ("--no-fix", "--diff"), strict=True):
+        done = run("ruff", *words, dry, *tracked("tests/cases/*.py", "generated/*.py"))
+        assert done.returncode == 0, done.stdout
 
 
 def test_make_help_lists_every_target():
