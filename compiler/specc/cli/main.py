@@ -9,7 +9,6 @@ import argparse
 import os
 import sys
 from importlib import import_module
-from importlib.metadata import entry_points
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +18,9 @@ from specc.documents import Findings, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from importlib.metadata import EntryPoint
 
-__all__ = ["COMMANDS", "PLUGINS", "command_module", "main"]
+__all__ = ["COMMANDS", "command_module", "main", "plugins"]
 
 COMMANDS = {
     "build": "write the PyTorch module of a spec",
@@ -38,7 +38,6 @@ COMMANDS = {
     "zoo": "list or copy the specs that come with specc",
     "completion": "print a script that completes `specc` in your shell",
 }
-PLUGINS = "specc.commands"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -61,6 +60,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def command_module(name: str) -> Any:
     """Return the module of a command, which has `add_arguments` and `run`."""
     return import_module(f"specc.cli.{name.replace('-', '_')}{'_' * iskeyword(name)}")
+
+
+def plugins() -> dict[str, EntryPoint]:
+    """Return the commands that other packages bring, by their names."""
+    from importlib.metadata import entry_points
+
+    return {entry.name: entry for entry in entry_points(group="specc.commands")}
 
 
 def _run(arguments: list[str]) -> int:
@@ -89,19 +95,18 @@ def _end_output() -> None:
 
 def _plugin(arguments: list[str]) -> int:
     """Run a command that another package brings."""
-    name = arguments[0]
-    for entry in entry_points(group=PLUGINS, name=name):
-        try:
-            command = entry.load()
-        except ModuleNotFoundError as error:
-            needs = f"needs {error.name}: pip install 'specc[train]'"
-            print(f"specc {name}: {needs}", file=sys.stderr)
-            return 2
-        return int(command(arguments[1:]))
-    known = [*COMMANDS, *(entry.name for entry in entry_points(group=PLUGINS))]
-    help = did_you_mean(name, known, "`specc --help` lists them")
-    print(f"specc: there is no command {name}: {help}", file=sys.stderr)
-    return 2
+    name, others = arguments[0], plugins()
+    if name not in others:
+        help = did_you_mean(name, [*COMMANDS, *others], "`specc --help` lists them")
+        print(f"specc: there is no command {name}: {help}", file=sys.stderr)
+        return 2
+    try:
+        command = others[name].load()
+    except ModuleNotFoundError as error:
+        needs = f"needs {error.name}: pip install 'specc[train]'"
+        print(f"specc {name}: {needs}", file=sys.stderr)
+        return 2
+    return int(command(arguments[1:]))
 
 
 def _parser(wanted: str) -> argparse.ArgumentParser:
@@ -118,6 +123,6 @@ def _parser(wanted: str) -> argparse.ArgumentParser:
             module.add_arguments(command)
             command.set_defaults(run=module.run)
     if wanted not in COMMANDS:
-        for entry in entry_points(group=PLUGINS):
-            commands.add_parser(entry.name, help=f"`specc {entry.name} --help`", add_help=False)
+        for name in plugins():
+            commands.add_parser(name, help=f"`specc {name} --help`", add_help=False)
     return parser

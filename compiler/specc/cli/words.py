@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, cast
 
-from specc.cli.main import COMMANDS, PLUGINS, command_module
+from specc.cli.main import COMMANDS, command_module, plugins
 from specc.detector import COMPONENTS
 from specc.documents import CODES
 from specc.library import zoo
@@ -47,7 +46,7 @@ class _Parser(argparse.ArgumentParser):
 def commands() -> list[Command]:
     """Return all commands; those of other packages take files, as far as can be known."""
     own = [_read(name, purpose) for name, purpose in COMMANDS.items()]
-    others = sorted({entry.name for entry in entry_points(group=PLUGINS)} - COMMANDS.keys())
+    others = sorted(plugins().keys() - COMMANDS.keys())
     return own + [Command(name, "") for name in others]
 
 
