@@ -10,7 +10,7 @@ the average of weights, which the references do not keep for detectors. Both dis
 Each process is set as its own training sets it. Ours keeps the memory that it frees (`device.choose`), on
 a GPU it lets cuDNN choose; so does theirs there, as who wants the best of it would.
 
-They run in turns of some steps. Whoever is not measured is stopped, its readers too, so that nothing is
+They run in turns of as many images. Whoever is not measured is stopped, its readers too, so that nothing is
 read ahead between turns.
 """
 
@@ -86,33 +86,34 @@ def ours(dataset: Dataset, recipe: Recipe) -> tuple[Step, torch.device]:
     return lambda: take(next(batches)), device
 
 
-def work(make: Maker, options, pipe: Connection) -> None:
-    """Take as many steps as the pipe says each time, and answer with their seconds."""
+def work(make: Maker, options, batch: int, pipe: Connection) -> None:
+    """Take as many steps as the pipe says each time, and answer with their images a second."""
     os.setpgid(0, 0)
     torch.manual_seed(0)
-    recipe = Recipe(batch=options.batch, workers=options.workers, ema=None, lr=1e-4)
+    recipe = Recipe(batch=batch, workers=options.workers, ema=None, lr=1e-4)
     step, device = make(open_dataset(options.data, options.split), recipe)
     watch = Stopwatch(device)
     while steps := pipe.recv():
-        pipe.send(watch.time(lambda steps=steps: [step() for _ in range(steps)]))
+        seconds = watch.time(lambda steps=steps: [step() for _ in range(steps)])
+        pipe.send(batch * steps / seconds)
 
 
 class Loop:
     """A training in a process group of its own, which stands still between its turns."""
 
-    def __init__(self, make: Maker, options) -> None:
+    def __init__(self, make: Maker, options, batch: int) -> None:
         processes = multiprocessing.get_context("spawn")
         self.pipe, far = processes.Pipe()
-        self.process = processes.Process(target=work, args=(make, options, far))
+        self.process = processes.Process(target=work, args=(make, options, batch, far))
         self.process.start()
-        self.steps = options.steps
+        self.steps = max(options.images // batch, 1)
 
     def turn(self) -> float:
-        """Return the seconds that a turn takes."""
+        """Return the images a second of a turn."""
         self.pipe.send(self.steps)
-        seconds = self.pipe.recv()
+        speed = self.pipe.recv()
         os.killpg(self.process.pid, signal.SIGSTOP)
-        return seconds
+        return speed
 
     def __call__(self) -> float:
         """Wake it for a turn."""
@@ -124,39 +125,44 @@ class Loop:
         os.killpg(self.process.pid, signal.SIGKILL)
 
 
-def main() -> None:
-    """Measure, print and write."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--data", type=Path, required=True, help="a data set of photographs")
-    parser.add_argument("--split", default="train")
-    parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--workers", type=int, default=os.cpu_count())
-    parser.add_argument("--steps", type=int, default=3, help="steps of a turn")
-    parser.add_argument("--pairs", type=int, default=20)
-    parser.add_argument("--out", type=Path)
-    options = parser.parse_args()
+def compare(options, batch: int) -> dict[str, object]:
+    """Let both train in turns with batches of this size."""
     loops = []
     try:
         for make in (ours, theirs):
-            loops.append(Loop(make, options))
+            loops.append(Loop(make, options, batch))
             loops[-1].turn()  # the first takes a process as long as it needs to start
         pairs = alternate(*loops, options.pairs)
     finally:
         for loop in loops:
             loop.end()
-    images = options.batch * options.steps
+    return {
+        "images_per_second": summary([mine for mine, _ in pairs]),
+        "torchvision_images_per_second": summary([other for _, other in pairs]),
+        "ratio": summary([mine / other for mine, other in pairs]),
+    }
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data", type=Path, required=True, help="a data set of photographs")
+    parser.add_argument("--split", default="train")
+    parser.add_argument("--batch", type=int, nargs="+", default=[4, 32])
+    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument("--images", type=int, default=32, help="images of a turn")
+    parser.add_argument("--pairs", type=int, default=20)
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
     report(
         {
             "model": "ssd300_vgg",
             "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
-            "batch": options.batch,
             "precision": "bf16",
             "threads": torch.get_num_threads(),
             "workers": options.workers,
-            "steps_of_a_turn": options.steps,
-            "images_per_second": summary([images / mine for mine, _ in pairs]),
-            "torchvision_images_per_second": summary([images / other for _, other in pairs]),
-            "ratio": summary([other / mine for mine, other in pairs]),
+            "images_of_a_turn": options.images,
+            **{f"batch_{batch}": compare(options, batch) for batch in options.batch},
         },
         options.out,
     )

@@ -30,7 +30,8 @@ RUNTIME = """\
 ## The runtime
 
 Against torchvision, which takes that many times as long. `train_loop` is SSD300's whole training in bfloat16,
-reading included, against torchvision's reference loop; `match_loss` what SSD300 makes of a batch of 32
+reading by two processes included, against torchvision's reference loop: convolutions, which are the same on
+both sides, are most of it, and 32 is the batch of SSD's paper; `match_loss` what SSD300 makes of a batch of 32
 predictions in training; `postprocess` what detectors make of theirs in use, where in `crowded` dozens of
 boxes lie on each object, as they do in what a trained detector says, and SSD's selection gains nothing;
 `loader` is images a second and core against the reference's `ssd` preset (`transforms.v2`), from JPEG files
@@ -69,19 +70,21 @@ def chains(found: Figures) -> list[tuple[str, Figures]]:
 
 def runtime() -> list[str]:
     """What the runtime's parts gain."""
-    rows = [("train_loop", "batch 4, 2 readers", read("train_loop")["ratio"])]
+    rows = [*ratios("train_loop")]
     for setting, found in compared("match_loss"):
         rows += [
             ("match_loss", f"{setting}, {way.replace('_', ' and ')}", found[way]["ratio"])
             for way in ("forward", "forward_backward")
         ]
-    for name in ("postprocess", "loader"):
-        rows += [
-            (name, setting.replace("_", " "), found["ratio"]) for setting, found in compared(name)
-        ]
+    rows += [*ratios("postprocess"), *ratios("loader")]
     head = ["| benchmark | setting | ratio |", "|---|---|---:|"]
     lines = [f"| {name} | {setting} | {told(ratio)} |" for name, setting, ratio in rows]
     return [RUNTIME, "\n".join([*head, *lines])]
+
+
+def ratios(name: str) -> list[tuple[str, str, Figures]]:
+    """A benchmark's name with each of its settings and their ratios."""
+    return [(name, at.replace("_", " "), found["ratio"]) for at, found in compared(name)]
 
 
 def compared(name: str) -> list[tuple[str, Figures]]:
