@@ -111,8 +111,7 @@ class TwoStageDetector(Detector):
         found = self.regions.coder.decode(offsets, predictions.regions[:, :, None])
         found = boxes.clip(found, self.input.size)
         is_large = (found[..., 2:] - found[..., :2] >= SMALLEST).all(dim=-1)
-        is_real = boxes.area(predictions.regions)[..., None] > 0
-        scores = scores.where(is_large & is_real, 0.0)
+        scores = scores.where(is_large, 0.0)  # in padding, regions without area, none is
         return self.select(found, scores, (scores.shape[1],))
 
     def _of_regions(self, outputs: Any, values: Mapping[str, Any]) -> Predictions:

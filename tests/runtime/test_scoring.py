@@ -50,6 +50,15 @@ def test_a_run_is_the_same_whenever_its_scores_are_computed(tmp_path):
     assert inline.run.best.read_bytes() == beside.run.best.read_bytes()
 
 
+def test_of_equal_scores_the_first_is_the_best(tmp_path):
+    run = trainer(tmp_path, INLINE, validate=lambda detector, between: {"map50": 0.3})
+    assert run.fit() == 0
+    assert len(recorded(run.run)) == INLINE.epochs
+    _, about = tensorfile.read(run.run.best)
+    assert about["step"] == str(STEPS_PER_EPOCH)
+    assert run.scoring.stale == INLINE.epochs - 1
+
+
 def test_the_best_weights_are_those_of_the_step_that_was_scored(tmp_path):
     run = trainer(tmp_path, BESIDE, validate=validate)
     assert run.fit() == 0

@@ -75,6 +75,19 @@ def test_a_gradient_that_is_not_finite_is_enough():
     assert all(map(torch.equal, state(steps), before))
 
 
+def test_a_loss_that_is_not_finite_is_enough():
+    steps = stepper()
+    losses = steps.detector.losses
+    steps.detector.losses = lambda *given, **how: {
+        name: value + INF for name, value in losses(*given, **how).items()
+    }
+    before = state(steps)
+    taken = steps(batch(0, 0), 0, 0, 1e-3)
+    assert all(p.grad.isfinite().all() for p in steps.detector.parameters() if p.grad is not None)
+    assert read([taken]) == [None]
+    assert all(map(torch.equal, state(steps), before))
+
+
 def test_the_randomness_of_a_step_follows_from_seed_and_step_and_of_colours_from_the_epoch():
     def lost(seed, epoch, number):
         steps = stepper(replace(recipe, seed=seed))

@@ -13,6 +13,7 @@ from specc_runtime import losses, model, sampling
 from specc_runtime.contract import ContractError
 from specc_runtime.data import Batch
 from specc_runtime.losses import rpn as rpn_module
+from specc_runtime.predictions import Predictions
 from specc_runtime.sampling import Drawn, draw
 from specc_runtime.step import Stepper, read
 
@@ -105,6 +106,24 @@ def test_detections_of_the_whole_detector_are_torchvisions() -> None:
         torch.testing.assert_close(scores, wanted["scores"], rtol=0, atol=1e-9)
         torch.testing.assert_close(boxes, wanted["boxes"], rtol=0, atol=1e-7)
         assert torch.equal(labels + 1, wanted["labels"])
+
+
+def test_nothing_is_found_in_regions_without_area_and_no_box_without_a_side() -> None:
+    """Padding among the proposals has no area; torchvision removes boxes below a hundredth."""
+    detector = model.load(LIGHT).build(3)
+    corner = torch.tensor([10.0, 10.0, 50.0, 50.0])
+    regions = torch.stack((corner, corner + 60, torch.zeros(4)))[None]
+    logits = torch.tensor([[0.0, 9, 0, 0], [0, 0, 9, 0], [0, 0, 0, 9]])[None]
+    thin = detector.regions.coder.encode(torch.tensor([80.0, 70, 80.005, 110]), regions[0, 1])
+    offsets = torch.zeros(1, 3, 4, 4)
+    offsets[0, 1, :] = thin
+
+    def found(offsets: Tensor) -> list[int]:
+        given = Predictions(offsets.flatten(2), logits, regions=regions)
+        return sorted(detector.detect(given).of(0)[2].tolist())
+
+    assert found(torch.zeros(1, 3, 4, 4)) == [0, 1]
+    assert found(offsets) == [0]
 
 
 def test_the_second_stage_teaches_the_features_and_not_the_proposals() -> None:

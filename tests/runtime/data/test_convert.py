@@ -1,6 +1,7 @@
 """A data set that goes to another format and back is the same data set."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -63,6 +64,28 @@ def test_a_detector_is_scored_the_same_on_every_format(
         assert fingerprint(open_dataset(shapes, "train")) == fingerprint(
             open_dataset(target, "train")
         )
+
+
+def test_a_fingerprint_changes_with_all_that_training_reads(shapes: Path) -> None:
+    dataset = open_dataset(shapes, "train")
+    first, *others = dataset.annotations
+    changed = [
+        {"boxes": first.boxes + 1},
+        {"labels": (first.labels + 1) % 2},
+        {"difficult": ~first.difficult},
+        {"height": first.height + 1},
+        {"width": first.width + 1},
+        {"path": first.path.with_name("other.jpg")},
+    ]
+    kept = fingerprint(dataset)
+    found = {kept}
+    for change in changed:
+        dataset.annotations = (replace(first, **change), *others)
+        found.add(fingerprint(dataset))
+    dataset.annotations = (first, *others)
+    assert fingerprint(dataset) == kept
+    dataset.classes = dataset.classes[::-1]
+    assert len(found | {fingerprint(dataset)}) == len(changed) + 2
 
 
 def test_difficult_and_odd_names_survive(folder: VocFolder, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from specc_runtime.data import Batch, DataError, Dataset, Fault, Limits, Loader, open_dataset
+from specc_runtime.data.batch import Sample, Unreadable, collate
 
 from .voc_folder import VocFolder, jpeg, picture, with_exif
 
@@ -21,6 +22,13 @@ USUAL: dict[str, Any] = {
     "workers": 0,
     "max_boxes": 16,
 }
+
+
+def sample(index: int, objects: int) -> Sample:
+    """A picture of one colour whose every second object is difficult."""
+    boxes = np.arange(4 * objects, dtype=np.float32).reshape(-1, 4)
+    labels, difficult = np.arange(objects), np.arange(objects) % 2 == 1
+    return Sample(np.full((4, 6, 3), index, np.uint8), boxes, labels, difficult, (40, 60), index)
 
 
 def load(dataset: Dataset, **changes: Any) -> list[Batch]:
@@ -37,6 +45,17 @@ def assert_same(a: list[Batch], b: list[Batch]) -> None:
 @pytest.fixture
 def train(shapes: Path) -> Dataset:
     return open_dataset(shapes, "train")
+
+
+def test_samples_of_different_numbers_of_objects_are_stacked() -> None:
+    unreadable = Unreadable(5, "truncated")
+    made, left_out = collate([sample(3, 4), unreadable, sample(8, 1)], 6, refill=False)
+    assert made is not None and left_out == [unreadable]
+    assert made.images[:, 0, 0, 0].tolist() == made.indices.tolist() == [3, 8]
+    assert made.boxes[0, 3].tolist() == [12, 13, 14, 15] and not made.boxes[1, 1:].any()
+    assert made.labels.tolist() == [[0, 1, 2, 3, -1, -1], [0, -1, -1, -1, -1, -1]]
+    assert made.difficult.int().tolist() == [[0, 1, 0, 1, 0, 0], [0] * 6]
+    assert made.sizes.tolist() == [[40, 60]] * 2
 
 
 def test_shapes_and_types(train: Dataset) -> None:

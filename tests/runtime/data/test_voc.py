@@ -1,5 +1,7 @@
 """Each row of the tables in `specc_runtime.data.voc` and `scan`, and what the report says of it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -53,6 +55,15 @@ def test_boxes(
     )
     if fault:
         assert dataset.report.findings[fault].examples == ["a.xml object 1 (cat)"]
+
+
+def test_an_annotation_may_not_be_larger_than_the_limit(folder: VocFolder) -> None:
+    folder.add("a", [("cat", (2, 2, 9, 9))])
+    folder.add("b")
+    size = (folder.root / "Annotations/a.xml").stat().st_size
+    assert len(opened(folder, replace(ANY, max_annotation_bytes=size)).annotations) == 2
+    dataset = opened(folder, replace(ANY, max_annotation_bytes=size - 1))
+    assert [found.path.stem for found in dataset.annotations] == ["b"]
 
 
 def test_same_object_twice_is_taken_once(folder: VocFolder) -> None:

@@ -73,6 +73,8 @@ def test_refusals(dataset: Dataset) -> None:
     boxes, scores, labels = torch.tensor([[0.0, 0, 9, 9]]), torch.tensor([0.5]), torch.tensor([1])
     with pytest.raises(ValueError, match="image 0: a box or score is not finite"):
         evaluator.add([0], [(boxes, scores * math.nan, labels)])
+    with pytest.raises(ValueError, match="image 0: a box or score is not finite"):
+        evaluator.add([0], [(boxes * math.inf, scores, labels)])
     with pytest.raises(ValueError, match=r"image 0: labels must be in 0\.\.1"):
         evaluator.add([0], [(boxes, scores, labels + 1)])
     evaluator.add([0], [(boxes, scores, labels)])

@@ -82,3 +82,10 @@ def test_cases_worked_by_hand() -> None:
     assert math.isnan(score([OBJECT], [OBJECT], [True]))
     assert score([[10, 10, 20, 15]], [OBJECT], [False]) == 1.0  # an IoU of just 0.5 is a hit
     assert score([[10, 10, 20, 14.9]], [OBJECT], [False]) == 0.0
+
+
+def test_of_equal_scores_the_first_counts_first() -> None:
+    objects = {0: Objects(np.array([OBJECT], float), np.array([False]))}
+    places, scores = np.zeros(2, int), np.full(2, 0.7)
+    assert average_precision(objects, places, np.array([OBJECT, FAR], float), scores) == 1.0
+    assert average_precision(objects, places, np.array([FAR, OBJECT], float), scores) == 0.5
