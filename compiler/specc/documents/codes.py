@@ -107,4 +107,5 @@ CODES: dict[str, str] = {
     "W0607": "output that the loss does not read",
     "W0608": "initial values that fill nothing",
     "W0609": "boxes that shrink from map to coarser map",
+    "W0610": "strides that do not fit the maps",
 }

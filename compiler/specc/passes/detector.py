@@ -31,6 +31,8 @@ __all__ = ["FORMAT", "Detector", "check_detector"]
 FORMAT = 1
 SLOTS = ("anchors", "coder", "match", "loss", "select")
 OUTPUTS = ("boxes", "classes", "centerness", "objectness")
+FAR_OFF = 1.5
+"""How many times a side of the image, or it the boxes' side, a map's cells may reach over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,15 +217,14 @@ class _Checker:
             if len(settings[name]) - beyond != len(maps)
         }
         for name, length in wrong.items():
-            call = cast("Call", phrase.expression)
-            at = next((value.at for key, value, _ in call.keywords if key == name), call.at)
             message = f"`{name}` speaks of {_counted(length)}, but the heads read {len(maps)}"
             beyond = anchors.per_map[name]
             help = f"give `{name}` {_counted(len(maps) + beyond, 'item')}"
             note = f"`{name}` has one more than there are maps" if beyond else None
             also = [Label(self.graph.spec.detector["maps"].span, _counted(len(maps)))]
             label = f"for {_counted(length)}"
-            self.report.add("E0501", message, phrase.at(at), label, help=help, note=note, also=also)
+            span = _argument(phrase, name)
+            self.report.add("E0501", message, span, label, help=help, note=note, also=also)
         if wrong:
             return None
         per_map: PerMap = []
@@ -234,6 +235,7 @@ class _Checker:
                 return None
             per_map.append(((height, width), count))
         self.warn_of_order(anchors, per_map)
+        self.warn_of_strides(anchors, per_map)
         return per_map
 
     def warn_of_order(self, anchors: Anchors, per_map: PerMap) -> None:
@@ -253,12 +255,36 @@ class _Checker:
                 self.report.add("W0609", message, phrase.span, label, help=help, also=also)
                 return
 
+    def warn_of_strides(self, anchors: Anchors, per_map: PerMap) -> None:
+        """Warn of a map whose boxes reach far beyond the image, or leave much of it without any.
+
+        While there are errors, the maps may be wrong and not the strides.
+        """
+        strides = () if self.report.errors else anchors.settings().get("strides", ())
+        for (cells, _), stride in zip(per_map, strides, strict=False):
+            for count, side in zip(cells, self.input_size(), strict=True):
+                if is_whole(side) and not side / FAR_OFF <= stride * count <= side * FAR_OFF:
+                    reach = f"{count} cells {stride:g} pixels apart reach over {stride * count:g}"
+                    message = f"the stride of the {cells[0]}x{cells[1]} map does not fit: {reach}"
+                    also = [Label(self.graph.spec.detector["maps"].span, "the order of the maps")]
+                    span = _argument(self.graph.spec.detector["anchors"], "strides")
+                    help = f"write {side / count:.0f} for this map, on images of {side} pixels"
+                    self.report.add("W0610", message, span, "one a map", help=help, also=also)
+                    return
+
     def warn_of_any_size(self) -> None:
         """Warn that boxes cannot be laid over an image of any size."""
         inputs = self.graph.spec.root.inputs
         message = "the size of the images is not known, so the emitted file has no `DETECTOR`"
         help = "write numbers for height and width, or parameters: `[N, 3, height, width]`"
         self.report.add("W0604", message, self.graph[inputs[0].name].span, "any size", help=help)
+
+
+def _argument(phrase: Phrase, name: str) -> Span:
+    """Return where a call gives an argument, or the whole call if it does not by name."""
+    call = cast("Call", phrase.expression)
+    at = next((value.at for key, value, _ in call.keywords if key == name), call.at)
+    return phrase.at(at)
 
 
 def _counted(number: int, what: str = "map") -> str:

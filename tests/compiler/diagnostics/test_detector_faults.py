@@ -66,6 +66,18 @@ CHANGED = [
         "«BoxPriors(sizes=[[[9, 8], [2, 2], [1, 1]], [[6, 7], [1, 1], [1, 1]]])»",
         "larger",
     ),
+    (
+        "W0610",
+        GRID,
+        "CellAnchors(scales=[1, 2, 3], aspects=[[1, 1]], strides=«[8, 24.5]»)",
+        "write 16 for this map",
+    ),
+    (
+        "W0610",
+        GRID,
+        "CellAnchors(scales=[1, 2, 3], aspects=[[1, 1]], strides=«[5, 16]»)",
+        "write 8 for this map",
+    ),
     ("E0507", "BoxCoder()", "«CellCoder()»", "`BoxPriors`"),
     ("E0507", "IoUMatch()", "«CellMatch()»", "`BoxPriors`"),
     ("E0501", GRID, "BoxPriors(sizes=«[[[16, 16]]]»)", "2 items"),
@@ -75,6 +87,12 @@ CHANGED = [
 
 def test_the_spec_is_right(tmp_path: Path) -> None:
     assert findings(tmp_path, SPEC) == []
+
+
+@pytest.mark.parametrize("strides", ["[8, 16]", "[8, 23.5]", "[5.5, 16]"])
+def test_strides_that_reach_about_once_across_the_image(strides: str, tmp_path: Path) -> None:
+    anchors = f"CellAnchors(scales=[1, 2, 3], aspects=[[1, 1]], strides={strides})"
+    assert findings(tmp_path, SPEC.replace(GRID, anchors)) == []
 
 
 @pytest.mark.parametrize(("code", "old", "new", "help"), CHANGED)
