@@ -106,7 +106,7 @@ class _Use:
 
     def _flag(self, value: Expression) -> Expression:
         """Return a flag's name as true: PyTorch before 1.2 printed `ReLU(inplace)`."""
-        if not isinstance(value, Name) or value.id in self.scope.instance.env:
+        if not isinstance(value, Name) or self.scope.knows(value.id):
             return value
         argument = self.kind.arguments.get(value.id)
         is_flag = argument is not None and argument.schema.get("type") == "boolean"
@@ -114,7 +114,7 @@ class _Use:
 
     def _text_of(self, name: str, value: Expression) -> Expression:
         argument = self.kind.arguments.get(name)
-        if argument is None or not isinstance(value, Name) or value.id in self.scope.instance.env:
+        if argument is None or not isinstance(value, Name) or self.scope.knows(value.id):
             return value
         kinds = argument.schema.get("anyOf", [argument.schema])
         is_word = any(value.id in kind.get("enum", ()) for kind in kinds)

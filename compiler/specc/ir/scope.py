@@ -38,6 +38,10 @@ class Scope:
         """Return the file that the module stands in."""
         return self.instance.spec.spec
 
+    def knows(self, name: str) -> bool:
+        """Whether a name stands for a value here."""
+        return name in self.loops or name in self.instance.env
+
     def lookup(self, name: str, at: At) -> Any:
         """Return what a name means, or say what it may have been meant to be."""
         if name == "_":

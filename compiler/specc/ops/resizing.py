@@ -15,7 +15,7 @@ from specc.ops.arguments import (
     pair,
     pair_schemas,
 )
-from specc.ops.base import Helper, Op, ShapeError, argument, call, nn, op
+from specc.ops.base import Helper, Op, ShapeError, Window, argument, call, nn, op
 from specc.ops.shapes import image
 from specc.values.dimensions import Dim, Shape, floor_divide, multiply
 from specc.values.expression import Attribute, Expression, Index, Literal, Name, Slice
@@ -160,6 +160,11 @@ class PixelUnshuffle(Op):
         """Return (N, C * r * r, H / r, W / r)."""
         return _unshuffled(inputs[0], self.downscale_factor, "downscale_factor")
 
+    def window(self) -> Window:
+        """A square of positions becomes one."""
+        square = (self.downscale_factor, self.downscale_factor)
+        return Window(square, square)
+
 
 @op
 class Reorg(Op):
@@ -193,6 +198,7 @@ def _unshuffled(x: Shape, step: int, argument: str) -> Shape:
     for side in (height, width):
         if isinstance(side, int) and side % step:
             message = f"a side of {side} does not divide into steps of {step}"
-            raise ShapeError("E0405", message, argument=argument, inputs=(0,))
+            help = f"write a divisor of {side}, or change what stands before"
+            raise ShapeError("E0405", message, argument=argument, help=help, inputs=(0,))
     sides = (floor_divide(side, step) for side in (height, width))
     return (n, multiply(channels, step**2), *sides)

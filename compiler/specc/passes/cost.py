@@ -48,7 +48,7 @@ def count_cost(graph: Graph) -> Costs:
     """Count every row once; the weights of a shared row once, its work at each use."""
     costs = Costs()
     for node in graph.nodes():
-        costs.fields[node.path] = _field(node, [costs.fields[source] for source in node.inputs])
+        costs.fields[node.path] = _field(node, [costs.fields[path] for path in _seen(graph, node)])
         if node.op is None:
             continue
         if node.path == node.owner:
@@ -75,6 +75,12 @@ def _size(entry: Entry) -> int:
     for side in entry.shape:
         total *= side
     return total
+
+
+def _seen(graph: Graph, node: Node) -> list[str]:
+    """Return what a row sees: the maps it reads, and not their regions; without maps, all it reads."""
+    maps = [path for path in node.inputs if len(graph[path].shape or ()) == 4]
+    return maps or list(node.inputs)
 
 
 def _field(node: Node, sources: list[Field]) -> Field:

@@ -260,9 +260,11 @@ class _Checker:
 
         While there are errors, the maps may be wrong and not the strides.
         """
-        strides = () if self.report.errors else anchors.settings().get("strides", ())
+        image = self.input_size()
+        is_known = not self.report.errors and len(image) == 2
+        strides = anchors.settings().get("strides", ()) if is_known else ()
         for (cells, _), stride in zip(per_map, strides, strict=False):
-            for count, side in zip(cells, self.input_size(), strict=True):
+            for count, side in zip(cells, image, strict=True):
                 if is_whole(side) and not side / FAR_OFF <= stride * count <= side * FAR_OFF:
                     reach = f"{count} cells {stride:g} pixels apart reach over {stride * count:g}"
                     message = f"the stride of the {cells[0]}x{cells[1]} map does not fit: {reach}"

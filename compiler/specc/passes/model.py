@@ -72,7 +72,7 @@ def _check_at(
     report_refusals(other, {}, inner)
     facts = Facts(count_cost(other), check_detector(other, inner))
     if inner.errors:
-        first = inner.diagnostics[0]
+        first = next(found for found in inner.diagnostics if found.severity == "error")
         place = cast("Scalar", entry.key("at")).span
         message = f"with these values: {first.message}"
         report.add(first.code, message, place, "these values", help=first.help, also=first.labels)

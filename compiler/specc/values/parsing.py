@@ -42,7 +42,7 @@ DEEPEST_EXPRESSION = 100
 _LINE_BREAK = re.compile(r"\r\n?|\n")
 _NUMBERED_TAP = re.compile(r"(?<![\w.])([A-Za-z_][\w.]*)\.\d+")
 _PADDED_NUMBER = re.compile(r"(?<![\w.])0+([1-9]\d*)(?![\w.])")
-_JOINED_NUMBERS = re.compile(r"(?<![\w.'\"])\d+(?:\s*[x\u00d7]\s*\d+)+(?![\w.])")
+_JOINED_NUMBERS = re.compile(r"(?<![\w.'\"])(?!0x)\d+(?:\s*[x\u00d7]\s*\d+)+(?![\w.])")
 _NAME_PARTS = "name its parts under `let`"
 
 _BINARY: dict[type[ast.operator], str] = {

@@ -103,6 +103,8 @@ def formula(value: object) -> Expression:
 def added(numbers: Iterable[int]) -> int:
     """Return the sum; where numbers have formulas so has it: ``2 * (width // 2) + 3``."""
     numbers = list(numbers)
+    if len(numbers) > LARGEST_FORMULA:
+        return sum(map(int, numbers))
     known = sum(number for number in numbers if not isinstance(number, TracedInt))
     counts = Counter(number.formula for number in numbers if isinstance(number, TracedInt))
     terms = [

@@ -95,6 +95,24 @@ def test_strides_that_reach_about_once_across_the_image(strides: str, tmp_path: 
     assert findings(tmp_path, SPEC.replace(GRID, anchors)) == []
 
 
+@pytest.mark.parametrize("shape", ["[N, 5]", "[N, 5, 4]", "[N, 5, 64]"])
+def test_strides_are_not_compared_with_an_input_that_is_no_image(
+    shape: str, tmp_path: Path
+) -> None:
+    text = SPEC.replace(GRID, "CellAnchors(scales=[1, 2, 3], aspects=[[1, 1]], strides=[8, 16])")
+    text = text.replace("{image: [N, 3, 64, 64]}", f"{{other: {shape}, image: [N, 3, 64, 64]}}")
+    text = text.replace("padding=1)\n  coarse", "padding=1)(image)\n  coarse")
+    text = text.replace("\noutputs: {", "\n  same: ReLU()(other)\noutputs: {same: same, ")
+    assert findings(tmp_path, text) == []
+
+
+def test_an_error_at_other_values_counts_more_than_advice(tmp_path: Path) -> None:
+    text = SPEC.replace("{num_classes: 3}", "{num_classes: 3, big: 32, each: 12}")
+    text = text.replace("[[16], [32]]", "[[16], [big]]").replace("Conv2d(_, 12,", "Conv2d(_, each,")
+    text += "expect: [{«at»: {big: 8, each: 24}, keys: 12}]\n"
+    check(tmp_path, Fault("E0503", text, "same number"))
+
+
 @pytest.mark.parametrize(("code", "old", "new", "help"), CHANGED)
 def test_fault(code: str, old: str, new: str, help: str, tmp_path: Path) -> None:
     assert old in SPEC

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from marked import Fault, check, findings, named, rows
 
+import specc
+
 FAULTS = [
     Fault("E0401", rows("Conv2d(«4», 8, 3)"), "write 3, or `_`"),
     Fault("E0205", rows("«Conv2D»(3, 8, 3)"), "`Conv2d`"),
@@ -91,6 +93,7 @@ FAULTS = [
     Fault("E0301", rows("ReLU(inplace=«inplace»)"), "`image`"),
     Fault("E0301", rows("ReLU(«inplac»)"), "`image`"),
     Fault("E0210", rows("LeakyReLU(«inplace»)"), "a number"),
+    Fault("E0204", rows("Conv2d«(»3, 0x10"), "add 1 `)`"),
     Fault("E0214", named("a: Conv2d(_, k + 1, 3)", more="let: {k: «1 / 0»}\n"), ""),
 ]
 
@@ -112,6 +115,15 @@ def test_fault(fault: Fault, tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", SOUND)
 def test_rows_as_printed_by_torch_are_accepted(text: str, tmp_path: Path) -> None:
     assert findings(tmp_path, text) == []
+
+
+def test_a_name_of_a_loop_is_not_the_flag_of_that_name(tmp_path: Path) -> None:
+    text = rows('{for: {bias: "[False, True]"}, op: "Linear(_, 4, bias)(image)"}')
+    path = tmp_path / "spec.yaml"
+    path.write_text(text, encoding="utf-8")
+    counts = specc.compile(path).facts.costs.parameters.values()
+    without, with_bias = (count for count in counts if count)
+    assert with_bias == without + 4
 
 
 def test_all_rows_are_looked_at(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ FAULTS = [
         "E0404", named("a: Conv2d(3, 8, 3)", "b: Conv2d(3, 8, 5)(image)", "c: «Cat()»(a, b)"), ""
     ),
     Fault("E0405", rows("Conv2d(3, 8, 3, groups=«2»)"), "divide"),
+    Fault("E0405", rows("PixelUnshuffle(«3»)"), "a divisor of 32"),
     Fault("E0410", rows("Flatten() -> «99»"), "`-> 3072`"),
     Fault(
         "E0406",

@@ -105,3 +105,12 @@ def test_a_class_that_joins_maps_is_one_for_all_widths(tmp_path: Path) -> None:
     assert "self.merge = nn.Conv2d(2 * (width // 2), width, kernel_size=1)" in source
     assert "self.out = nn.Conv2d(2 * width + width // 2, width, kernel_size=1)" in source
     assert source.count("class CSP") == 1
+
+
+def test_joining_very_many_maps_gives_their_number_of_channels(tmp_path: Path) -> None:
+    rows = """\
+layers:
+  maps: {for: {i: range(1200)}, op: "Conv2d(_, w + i, 1)(image)"}
+  all: Cat(dim=1)(maps)
+"""
+    assert specc.compile(written(tmp_path, rows)).shapes["all"][1] == sum(range(16, 1216))

@@ -83,3 +83,20 @@ def test_merged_maps_see_as_far_as_the_coarse_one_and_step_as_the_fine_one(
 @pytest.mark.parametrize("number", range(8))
 def test_windows_one_on_the_other(number: int, tmp_path: Path) -> None:
     agree_on_fields(chain(random.Random(f"{SEED} {number}")), tmp_path)
+
+
+def test_windows_on_positions_that_became_channels(tmp_path: Path) -> None:
+    rows = "  a: PixelUnshuffle(2)\n  b: Conv2d(_, 2, 3, padding=1)\n  c: PixelUnshuffle(4)\n"
+    agree_on_fields(f"{rows}  d: Conv2d(_, 2, 3, padding=1)\n  e: ReLU()\n", tmp_path)
+
+
+def test_regions_do_not_make_a_map_any_finer(tmp_path: Path) -> None:
+    path = tmp_path / "spec.yaml"
+    rows = """\
+  a: Conv2d(_, 8, 3, stride=8)(image)
+  pool: RoIPool(7, 0.125)(a, regions)
+  each: EachRegion()
+  b: Conv2d(_, 8, 3)
+"""
+    path.write_text(HEAD.replace("}", ", regions: [N, 10, 4]}") + rows, encoding="utf-8")
+    assert compiled(path).facts.costs.fields["b"].size == (19, 19)
