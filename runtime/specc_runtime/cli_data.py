@@ -83,8 +83,8 @@ def _convert(args: argparse.Namespace) -> int:
     """Write a data set, with its images, in another format."""
     splits = read_splits(locate(args.data), splits=tuple(args.split))
     for name, split in splits.items():
-        if split.refusal:
-            raise DataError(f"{name}: {split.refusal}")
+        if split.fault:
+            raise DataError(f"{name}: {split.fault}")
         print(split.report.table())
     convert(splits, args.to, args.output)
     print(args.output / "data.yaml")

@@ -11,7 +11,7 @@ class Status(NamedTuple):
     """The progress of a run, with means over the steps since the last status.
 
     `score` is the best mAP so far, NaN before the first; `memory` the peak memory used on a GPU in
-    bytes, 0 on a CPU.
+    bytes, 0 on a CPU. `images_per_second` is NaN where there was no step since the last status.
     """
 
     epoch: int
@@ -38,10 +38,15 @@ class Status(NamedTuple):
         """Losses, learning rate, speed, score and memory."""
         parts = ", ".join(f"{name} {value:.3f}" for name, value in self.losses.items())
         score = "" if math.isnan(self.score) else f"  best mAP {self.score:.4f}"
+        speed = (
+            ""
+            if math.isnan(self.images_per_second)
+            else f"  {self.images_per_second:,.0f} images/s"
+        )
         memory = f"  {self.memory / 2**30:.1f} GiB" if self.memory else ""
         return (
-            f"loss {sum(self.losses.values()):.3f} ({parts})  lr {self.lr:.2e}  "
-            f"{self.images_per_second:,.0f} images/s{score}{memory}"
+            f"loss {sum(self.losses.values()):.3f} ({parts})  lr {self.lr:.2e}"
+            f"{speed}{score}{memory}"
         )
 
 

@@ -12,7 +12,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
 
     Missing folders are made. Raises what `write` raises and `OSError`; the old file stays then.
     """
-    partial = path.with_name(f".{path.name}.partial")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         write(partial)

@@ -110,12 +110,12 @@ def _what_failed(unreadable: Sequence[str], files: int) -> str:
 
 
 def _picture(path: Path) -> np.ndarray:
-    """Pixels of a picture, unless they are too many to be decoded. Raises `UnreadableImage`."""
+    """Pixels of a JPEG or PNG, upright, as a data set has them. Raises `UnreadableImage`."""
     try:
-        read_header(path, USUAL_LIMITS.max_pixels)
+        header = read_header(path, USUAL_LIMITS.max_pixels)
     except UnreadableImage as error:
         raise UnreadableImage(f"{path.name}: {error}") from error
-    return decode(path)
+    return decode(path, apply_exif=header.orientation != 1)
 
 
 def detect_images(

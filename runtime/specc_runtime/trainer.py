@@ -126,11 +126,14 @@ class Trainer:
 
     def train_step(self, batch: Batch) -> StepResult:
         """Take one step of the optimizer; its losses stay on the device."""
-        rate = learning_rate(self.recipe, self.step, self.steps) * 0.5**self.rollbacks
         epoch = self.step // self.steps_per_epoch
-        result = self.take_step(batch, epoch, self.step, rate)
+        result = self.take_step(batch, epoch, self.step, self._rate(self.step))
         self.step += 1
         return result
+
+    def _rate(self, step: int) -> float:
+        """The learning rate of a step, counted from 0."""
+        return learning_rate(self.recipe, step, self.steps) * 0.5**self.rollbacks
 
     def save(self) -> None:
         """Write a checkpoint to `resume` from, unless the last step was skipped.
@@ -352,7 +355,7 @@ class Trainer:
     def _log_status(self, names: Sequence[str], steps: int) -> None:
         """Log the means of the losses of these names, and how fast the last so many steps were."""
         now = time.perf_counter()
-        speed = steps * self.recipe.batch / max(now - self._since, 1e-9)
+        speed = steps * self.recipe.batch / max(now - self._since, 1e-9) if steps else math.nan
         self._since = now
         good, self._unlogged = self._unlogged, []
         means = {n: sum(g[n] for g in good) / len(good) if good else math.nan for n in names}
@@ -363,7 +366,7 @@ class Trainer:
                 step=self.step,
                 steps=self.steps,
                 losses=means,
-                lr=self.take_step.optimizer.param_groups[0]["lr"],
+                lr=self._rate(self.step - 1),
                 images_per_second=speed,
                 score=math.nan if math.isinf(self.scoring.best) else self.scoring.best,
                 memory=peak_memory(self.take_step.device),

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
@@ -122,6 +123,20 @@ def test_a_picture_of_too_many_pixels_is_not_decoded(detector, dataset, tmp_path
     bomb.write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + claims + bytes(9) + b"\0\0\0\0IDAT")
     with pytest.raises(UnreadableImage, match=r"bomb\.png: 20000x20000 is over 100,000,000 pixels"):
         predict(detector, dataset.classes, [bomb], tmp_path / "found")
+
+
+def test_a_png_is_as_upright_as_a_data_set_has_it(detector, dataset, tmp_path):
+    """An orientation behind its pixels, which the specification allows, a scan does not see."""
+    exif, path = Image.Exif(), tmp_path / "a.png"
+    exif[0x0112] = 6
+    Image.fromarray(np.zeros((30, 50, 3), np.uint8)).save(path, exif=exif)
+    data = path.read_bytes()
+    start = data.index(b"eXIf") - 4
+    end = start + 12 + int.from_bytes(data[start : start + 4], "big")
+    late = tmp_path / "late.png"
+    late.write_bytes(data[:start] + data[end:-12] + data[start:end] + data[-12:])
+    told = predict(detector, dataset.classes, [path, late], tmp_path / "found")
+    assert [(one["height"], one["width"]) for one in told] == [(50, 30), (30, 50)]
 
 
 def test_a_drawing_never_overwrites_its_source(detector, dataset, video):

@@ -78,9 +78,10 @@ def test_resumed_is_uninterrupted(tmp_path, recipe, after):
 
 
 @pytest.mark.parametrize("after", [2, STEPS_PER_EPOCH, 5])
-def test_the_log_of_a_resumed_run_is_that_of_an_uninterrupted_one(tmp_path, after):
+@pytest.mark.parametrize("schedule", ["step", "cosine"])
+def test_the_log_of_a_resumed_run_is_that_of_an_uninterrupted_one(tmp_path, schedule, after):
     """Also where it stopped between two lines, each of which has the mean of some steps."""
-    recipe = replace(RECIPE, log_every=3)
+    recipe = replace(RECIPE, log_every=3, schedule=schedule)
     reference = trainer(tmp_path / "whole", recipe)
     reference.fit()
     assert trainer(tmp_path / "cut", recipe, interrupting(after)).fit() == 143

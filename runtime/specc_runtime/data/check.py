@@ -1,6 +1,7 @@
 """Check a data set: scan every split, decode every image, find identical files."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,14 +22,25 @@ class Split:
     limits: Limits
 
     @property
+    def fault(self) -> str | None:
+        """Why it cannot be used for anything, in a line; None if it can."""
+        return _refusal(self._dataset)
+
+    @property
     def refusal(self) -> str | None:
         """Why training and scoring would refuse it, in a line; None if they would not."""
-        try:
-            found = Dataset(self.classes, self.annotations, self.report, self.limits)
-            found.require_objects()
-        except DataError as error:
-            return str(error).partition("\n")[0]
-        return None
+        return _refusal(lambda: self._dataset().require_objects())
+
+    def _dataset(self) -> Dataset:
+        return Dataset(self.classes, self.annotations, self.report, self.limits)
+
+
+def _refusal(use: Callable[[], object]) -> str | None:
+    try:
+        use()
+    except DataError as error:
+        return str(error).partition("\n")[0]
+    return None
 
 
 def read_splits(

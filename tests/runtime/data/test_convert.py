@@ -88,6 +88,18 @@ def test_a_fingerprint_changes_with_all_that_training_reads(shapes: Path) -> Non
     assert len(found | {fingerprint(dataset)}) == len(changed) + 2
 
 
+def test_a_split_without_annotations_is_converted_too(shapes: Path, tmp_path: Path) -> None:
+    """Such as COCO's test-dev, whose annotations nobody has."""
+    there, back = tmp_path / "there", tmp_path / "back"
+    assert cli.main(["data", "convert", str(shapes), str(there), "--to", "coco"]) == 0
+    file = there / "annotations/instances_test.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"annotations": []}))
+    assert cli.main(["data", "convert", str(there), str(back), "--to", "yolo"]) == 0
+    found = open_dataset(back, "test")
+    assert len(found) == len(open_dataset(shapes, "test")) and found.most_boxes == 0
+    assert cli.main(["data", "check", str(back)]) == 1
+
+
 def test_difficult_and_odd_names_survive(folder: VocFolder, tmp_path: Path) -> None:
     difficult = "<difficult>1</difficult>"
     folder.add("a", [('a, <b> & "c"', (5, 5, 40, 40))], extra=difficult, xml=None)
